@@ -1,0 +1,14 @@
+//! What two Wicker processes must agree on: names, types, values, calls, the wire and the state.
+//!
+//! No wasmtime in here, and no other member of the workspace. NATS sits behind the feature `nats`, so that the
+//! engine and the reconciler build without it; WIT and WAVE sit behind `wit`.
+//!
+//! Read [`call`] first: it is the one boundary that every call crosses, wherever its target lives.
+
+pub mod id;
+pub mod escape;
+pub mod interface;
+pub mod types;
+pub mod call;
+pub mod link;
+pub mod store;

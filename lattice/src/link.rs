@@ -1,0 +1,55 @@
+//! Links as a component's imports see them: resolved when they change, never when they are called.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::call::{CallError, Invoke, LinkRef, Status};
+use crate::id::ObjectId;
+use crate::interface::InterfaceKey;
+
+/// One source's links, resolved. Each incoming call pins one of these until it ends, so that a re-point never
+/// changes the target of a call half-way.
+#[derive(Debug, Default)]
+pub struct Links {
+    bindings: HashMap<InterfaceKey, Binding>,
+}
+
+/// What one import leads to.
+#[derive(Clone)]
+pub struct Binding {
+    /// Who is called.
+    pub target: ObjectId,
+    /// The link that says so.
+    pub link: LinkRef,
+    /// How to reach the target: a router that knows where it runs just now.
+    pub invoke: Arc<dyn Invoke>,
+}
+
+impl Links {
+    /// Links from what each import leads to.
+    #[must_use]
+    pub fn new(bindings: HashMap<InterfaceKey, Binding>) -> Self {
+        Self { bindings }
+    }
+
+    /// What `interface` leads to, for a call by `source`.
+    ///
+    /// # Errors
+    /// [`Status::Unavailable`] where no link leads anywhere; the message is the command that would help.
+    pub fn resolve(&self, source: &ObjectId, interface: &InterfaceKey) -> Result<&Binding, CallError> {
+        self.bindings.get(interface).ok_or_else(|| {
+            let package = interface.package();
+            let message = format!(
+                "{source} has no link for {interface}; make one: wicker link set {source} {package} TARGET"
+            );
+            CallError::new(Status::Unavailable, message)
+        })
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binding").field("target", &self.target).field("link", &self.link).finish_non_exhaustive()
+    }
+}

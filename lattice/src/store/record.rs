@@ -1,0 +1,317 @@
+//! What the values of the store say. Each is JSON; unknown fields are ignored by older readers, so that version N
+//! reads what N+1 wrote; a field that must not be ignored needs a new [`SCHEMA_VERSION`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Incarnation, ObjectId, ProcessId};
+use crate::interface::{InterfaceKey, PackageKey};
+
+/// The version of everything in this file. A host refuses a lattice of another version.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Key `lattice`: what kind of lattice this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lattice {
+    /// See [`SCHEMA_VERSION`].
+    pub version: u32,
+}
+
+/// Key `application.<team>.<name>`: what a manifest declared; each deployment is one revision in the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// The team that owns it.
+    pub team: String,
+    /// Its name.
+    pub name: String,
+    /// The version that the manifest states, for people.
+    pub version: Option<String>,
+    /// Rises with every deployment. Orders commands; hosts refuse older ones.
+    pub generation: u64,
+    /// The manifest as the user wrote it (files inlined by digest).
+    pub manifest: String,
+    /// Store keys of everything this deployment wrote, for `undeploy` and for what a later version drops.
+    pub keys: Vec<String>,
+}
+
+/// Key `component.<id>`: what should run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Component {
+    /// Whose it is.
+    pub id: ObjectId,
+    /// `sha256:<hex>` of the component's bytes, which lie in the object store under this name.
+    pub digest: String,
+    /// Of the application that declared it; 0 for a bare file.
+    pub generation: u64,
+    /// `true` for a bare file on a command line: it leaves with its last host.
+    #[serde(default)]
+    pub is_bare: bool,
+    /// What one instance may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What it may touch besides its links.
+    #[serde(default)]
+    pub grants: Grants,
+    /// Instances kept between calls; 0: a fresh instance per call.
+    #[serde(default)]
+    pub warm: u32,
+    /// `wasi:config` values.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+    /// How many hosts run it, and which.
+    #[serde(default)]
+    pub spread: Spread,
+}
+
+/// Bounds of one component. `None`: the host's default, stated in docs/manifest.md.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Linear memory of one instance, bytes.
+    pub memory_bytes: Option<u64>,
+    /// Longest call, milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// Calls at once on one host; the rest queue.
+    pub concurrency: Option<u32>,
+    /// Calls that may wait for their turn on one host; the rest are `overloaded` at once.
+    pub queue: Option<u32>,
+}
+
+/// What a component may touch besides its links. Nothing unless listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grants {
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Command-line arguments, after the program's name.
+    pub arguments: Vec<String>,
+    /// Directories of the host.
+    pub files: Vec<FileGrant>,
+}
+
+/// One directory of the host, visible to a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileGrant {
+    /// Absolute path on the host.
+    pub host: String,
+    /// Absolute path that the component sees.
+    pub guest: String,
+    /// Whether it may write.
+    #[serde(default)]
+    pub write: bool,
+}
+
+/// On how many hosts something runs, and on which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spread {
+    /// Hosts that should run it; `None`: every host that matches.
+    pub replicas: Option<u32>,
+    /// Labels that a host must carry.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self { replicas: Some(1), labels: BTreeMap::new() }
+    }
+}
+
+/// Key `provider.<id>`: native code that should run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provider {
+    /// Whose it is.
+    pub id: ObjectId,
+    /// What to run.
+    pub source: ProviderSource,
+    /// Of the application that declared it; 0 where none did.
+    pub generation: u64,
+    /// Typed by the implementation.
+    #[serde(default)]
+    pub config: serde_json::Value,
+    /// Whether one process at most may run it.
+    pub sharing: Sharing,
+    /// The host that owns an exclusive provider's data. Claimed once, by compare-and-swap.
+    #[serde(default)]
+    pub owner: Option<ProcessId>,
+    /// How many hosts run it, and which; for an exclusive one, which.
+    #[serde(default)]
+    pub spread: Spread,
+}
+
+/// Where a provider's code comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProviderSource {
+    /// Linked into `wicker` and run inside the host.
+    Builtin(String),
+    /// `wicker provider NAME` in a process of its own, launched by the host.
+    BuiltinProcess(String),
+    /// A command, launched by the host.
+    Command(Vec<String>),
+    /// Started by somebody else; it registers by itself.
+    External,
+}
+
+/// Whether several processes may run one provider at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sharing {
+    /// Any number: the state is elsewhere.
+    Replicable,
+    /// One: the state is in it.
+    Exclusive,
+}
+
+/// Key `link.<source>.<scope>.<name>`: who serves an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Who imports: a component or a provider.
+    pub source: ObjectId,
+    /// What of it this link covers.
+    pub scope: Scope,
+    /// `default` until a component uses named imports.
+    pub name: String,
+    /// Who serves it.
+    pub target: ObjectId,
+    /// Typed by the target.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+    /// Longest call through this link, milliseconds; `None`: [`crate::call::DEFAULT_TIMEOUT`].
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// Functions (`interface.function`) that may be retried when they may have run.
+    #[serde(default)]
+    pub idempotent: Vec<String>,
+}
+
+/// What a link covers: a whole package, or one interface (which wins over the package).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scope {
+    /// `wasi:keyvalue/store@0.2.0-draft`.
+    Interface(InterfaceKey),
+    /// `wasi:keyvalue@0.2.0-draft`.
+    Package(PackageKey),
+}
+
+/// Key `route.<host>.<path>`: which HTTP requests go to which component. Claimed by creating the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Exact host name in lower case, `*.suffix`, or `None` for every host.
+    pub host: Option<String>,
+    /// A path prefix that ends at a `/` boundary: `/`, `/api`.
+    pub path: String,
+    /// Who answers.
+    pub target: ObjectId,
+    /// The application or bare component that claimed it: `team/application`.
+    pub claimed_by: String,
+    /// Set where only one host's listener answers it (bare files).
+    #[serde(default)]
+    pub only_on: Option<ProcessId>,
+}
+
+/// Key `placement.<process>.<id>`: one component or provider assigned to one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// What runs there.
+    pub object: ObjectId,
+    /// Component or provider.
+    pub kind: ObjectKind,
+    /// Of the spec that this placement was planned for.
+    pub generation: u64,
+}
+
+/// What an [`ObjectId`] names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectKind {
+    /// A WebAssembly component.
+    Component,
+    /// Native code.
+    Provider,
+}
+
+/// Status key `host.<process>`: a host's lease. Renewed every second; gone after three silent ones, by each reader's
+/// own monotonic clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Which host.
+    pub process: ProcessId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// The machine's name, for people.
+    pub name: String,
+    /// What placement matches against; always holds `host` (its name).
+    pub labels: BTreeMap<String, String>,
+    /// Where its listener answers HTTP.
+    pub http: Option<String>,
+    /// Wicker's version.
+    pub version: String,
+    /// Rises by one with each renewal.
+    pub beat: u64,
+    /// It takes no new work and will be gone soon.
+    #[serde(default)]
+    pub is_draining: bool,
+    /// Something does not work; why, for people.
+    #[serde(default)]
+    pub degraded: Option<String>,
+}
+
+/// Status key `running.<id>.<process>`: one object in one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// What.
+    pub object: ObjectId,
+    /// Component or provider.
+    pub kind: ObjectKind,
+    /// Where calls to it go: the host, or the provider's own process.
+    pub process: ProcessId,
+    /// Which start of that process.
+    pub incarnation: Incarnation,
+    /// The host that runs it or launched it; `None` for an external provider.
+    pub host: Option<ProcessId>,
+    /// Of the spec that is running.
+    pub generation: u64,
+    /// Of a component: what is loaded.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// The interfaces it serves.
+    #[serde(default)]
+    pub serves: Vec<InterfaceKey>,
+    /// How it is.
+    pub state: RunState,
+    /// Why it is so: what failed, which imports wait for a link.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// RFC 3339 time of the last change of `state`.
+    pub since: String,
+}
+
+/// How a running object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// Being fetched, compiled or launched.
+    Starting,
+    /// Answers calls.
+    Ready,
+    /// Answers calls, but an import waits for its link or target.
+    Pending,
+    /// Answers calls, not all of them well.
+    Degraded,
+    /// Does not answer; see the reason.
+    Failed,
+    /// Finishes what it has, takes no more.
+    Draining,
+}
+
+impl RunState {
+    /// Whether calls may be sent to it.
+    #[must_use]
+    pub fn takes_calls(self) -> bool {
+        matches!(self, Self::Ready | Self::Pending | Self::Degraded)
+    }
+}

@@ -1,0 +1,181 @@
+//! The types of functions, as both ends of a call know them, and the hash by which they compare them.
+//!
+//! A [`Type`] tree is made from WIT (feature `wit`), for components and for provider bindings alike, and is stored in
+//! the lattice under the digest of what it describes. Everything that handles values without generated code (the
+//! `Val` codec, WAVE on the command line, the checks at link time) walks this tree.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::interface::{InterfaceKey, InterfaceName};
+
+/// The type of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the cases are WIT's own")]
+pub enum Type {
+    Bool,
+    U8,
+    U16,
+    U32,
+    U64,
+    S8,
+    S16,
+    S32,
+    S64,
+    F32,
+    F64,
+    Char,
+    String,
+    List(Box<Type>),
+    Record(Vec<(String, Type)>),
+    Tuple(Vec<Type>),
+    Variant(Vec<(String, Option<Type>)>),
+    Enum(Vec<String>),
+    Flags(Vec<String>),
+    Option(Box<Type>),
+    Result { ok: Option<Box<Type>>, err: Option<Box<Type>> },
+    /// A resource, owned, by the interface that defines it and its name.
+    Own(InterfaceKey, String),
+    /// A resource, borrowed for the call.
+    Borrow(InterfaceKey, String),
+    /// A `stream<T>`; `None` for a stream without payload. Only `stream<u8>` crosses a link.
+    Stream(Option<Box<Type>>),
+    /// A `future<T>`. Known, so that an error can name it; does not cross a link.
+    Future(Option<Box<Type>>),
+}
+
+/// The type of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionType {
+    /// Names and types, in order. A method's first is `self`.
+    pub params: Vec<(String, Type)>,
+    /// What it returns, if anything.
+    pub result: Option<Type>,
+    /// Whether WIT says `async func`. Not part of the hash: both kinds answer one call.
+    #[serde(default)]
+    pub is_async: bool,
+}
+
+/// The functions of one interface, by name as WIT's ABI has it: `get`, `[method]bucket.get`, `[static]x.y`.
+pub type Functions = BTreeMap<String, FunctionType>;
+
+/// What a component or provider needs and offers. Interfaces that hold only types are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct World {
+    /// What it calls.
+    pub imports: BTreeMap<InterfaceName, Functions>,
+    /// What it serves.
+    pub exports: BTreeMap<InterfaceName, Functions>,
+}
+
+/// The first 8 bytes of the SHA-256 of a signature's canonical form.
+///
+/// Two ends whose hashes differ must not decode each other's values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TypeHash(pub [u8; 8]);
+
+impl FunctionType {
+    /// The hash of this signature. Versions, documentation and parameter names' aliases play no part in it.
+    #[must_use]
+    pub fn hash(&self) -> TypeHash {
+        let mut text = String::from("func(");
+        for (name, ty) in &self.params {
+            text.push_str(&format!("{name}:{ty},"));
+        }
+        text.push(')');
+        if let Some(result) = &self.result {
+            text.push_str(&format!("->{result}"));
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        let mut hash = [0; 8];
+        hash.copy_from_slice(&digest[..8]);
+        TypeHash(hash)
+    }
+}
+
+/// The canonical form: no spaces, names and structure only, resources by package and interface without version.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("bool"),
+            Self::U8 => f.write_str("u8"),
+            Self::U16 => f.write_str("u16"),
+            Self::U32 => f.write_str("u32"),
+            Self::U64 => f.write_str("u64"),
+            Self::S8 => f.write_str("s8"),
+            Self::S16 => f.write_str("s16"),
+            Self::S32 => f.write_str("s32"),
+            Self::S64 => f.write_str("s64"),
+            Self::F32 => f.write_str("f32"),
+            Self::F64 => f.write_str("f64"),
+            Self::Char => f.write_str("char"),
+            Self::String => f.write_str("string"),
+            Self::List(element) => write!(f, "list<{element}>"),
+            Self::Record(fields) => {
+                braced(f, "record", fields, |f, (name, ty)| write!(f, "{name}:{ty}"))
+            }
+            Self::Tuple(types) => braced(f, "tuple", types, |f, ty| write!(f, "{ty}")),
+            Self::Variant(cases) => braced(f, "variant", cases, |f, (name, ty)| match ty {
+                Some(ty) => write!(f, "{name}({ty})"),
+                None => f.write_str(name),
+            }),
+            Self::Enum(names) => braced(f, "enum", names, |f, name| f.write_str(name)),
+            Self::Flags(names) => braced(f, "flags", names, |f, name| f.write_str(name)),
+            Self::Option(some) => write!(f, "option<{some}>"),
+            Self::Result { ok, err } => {
+                write!(f, "result<{},{}>", Payload(ok.as_deref()), Payload(err.as_deref()))
+            }
+            Self::Own(interface, name) => write!(f, "own<{}#{name}>", unversioned(interface)),
+            Self::Borrow(interface, name) => write!(f, "borrow<{}#{name}>", unversioned(interface)),
+            Self::Stream(element) => write!(f, "stream<{}>", Payload(element.as_deref())),
+            Self::Future(value) => write!(f, "future<{}>", Payload(value.as_deref())),
+        }
+    }
+}
+
+/// A type that may be missing, written `_`.
+struct Payload<'a>(Option<&'a Type>);
+
+impl fmt::Display for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(ty) => ty.fmt(f),
+            None => f.write_str("_"),
+        }
+    }
+}
+
+fn unversioned(interface: &InterfaceKey) -> &str {
+    interface.as_str().split('@').next().unwrap_or_default()
+}
+
+fn braced<T>(
+    f: &mut fmt::Formatter<'_>,
+    kind: &str,
+    items: &[T],
+    mut item: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    write!(f, "{kind}{{")?;
+    for each in items {
+        item(f, each)?;
+        f.write_str(",")?;
+    }
+    f.write_str("}")
+}
+
+impl fmt::Display for TypeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for TypeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
