@@ -1,1 +1,3 @@
 //! wicker-provider.
+
+pub mod http;
