@@ -4,8 +4,16 @@
 //! `.`, `[` and `]`. The escape is injective: [`parse`] undoes [`print`], and refuses everything `print` cannot write.
 
 /// The characters that occur often in WIT names have an escape of one letter, so that subjects stay readable.
-const SHORT: [(char, char); 8] =
-    [(':', 'c'), ('/', 's'), ('.', 'd'), ('@', 'v'), ('[', 'b'), (']', 'e'), ('_', '_'), ('*', 'a')];
+const SHORT: [(char, char); 8] = [
+    (':', 'c'),
+    ('/', 's'),
+    ('.', 'd'),
+    ('@', 'v'),
+    ('[', 'b'),
+    (']', 'e'),
+    ('_', '_'),
+    ('*', 'a'),
+];
 
 /// Writes `name` as one token of letters, digits, `-` and `_`.
 #[must_use]

@@ -64,7 +64,9 @@ macro_rules! ulid_id {
             type Err = ParseIdError;
 
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
-                Ulid::from_string(text).map(Self).map_err(|_| ParseIdError { text: text.to_owned() })
+                Ulid::from_string(text)
+                    .map(Self)
+                    .map_err(|_| ParseIdError { text: text.to_owned() })
             }
         }
     };
@@ -194,7 +196,9 @@ pub fn is_name(text: &str) -> bool {
 
 /// A text is not the id it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read `{text}` as an id: names are 1 to 63 of a-z, 0-9 and inner hyphens, ids are team/application/name")]
+#[error(
+    "cannot read `{text}` as an id: names are 1 to 63 of a-z, 0-9 and inner hyphens, ids are team/application/name"
+)]
 pub struct ParseIdError {
     text: String,
 }

@@ -40,7 +40,9 @@ impl InterfaceName {
     pub fn key(&self) -> InterfaceKey {
         let version = self.version.as_ref().map(|v| format!("@{}", compatible(v)));
         let Self { namespace, package, interface, .. } = self;
-        InterfaceKey(format!("{namespace}:{package}/{interface}{}", version.unwrap_or_default()).into())
+        InterfaceKey(
+            format!("{namespace}:{package}/{interface}{}", version.unwrap_or_default()).into(),
+        )
     }
 }
 

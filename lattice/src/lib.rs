@@ -5,10 +5,11 @@
 //!
 //! Read [`call`] first: it is the one boundary that every call crosses, wherever its target lives.
 
-pub mod id;
-pub mod escape;
-pub mod interface;
-pub mod types;
 pub mod call;
+pub mod escape;
+pub mod event;
+pub mod id;
+pub mod interface;
 pub mod link;
 pub mod store;
+pub mod types;

@@ -37,7 +37,11 @@ impl Links {
     ///
     /// # Errors
     /// [`Status::Unavailable`] where no link leads anywhere; the message is the command that would help.
-    pub fn resolve(&self, source: &ObjectId, interface: &InterfaceKey) -> Result<&Binding, CallError> {
+    pub fn resolve(
+        &self,
+        source: &ObjectId,
+        interface: &InterfaceKey,
+    ) -> Result<&Binding, CallError> {
         self.bindings.get(interface).ok_or_else(|| {
             let package = interface.package();
             let message = format!(
@@ -50,6 +54,9 @@ impl Links {
 
 impl fmt::Debug for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Binding").field("target", &self.target).field("link", &self.link).finish_non_exhaustive()
+        f.debug_struct("Binding")
+            .field("target", &self.target)
+            .field("link", &self.link)
+            .finish_non_exhaustive()
     }
 }

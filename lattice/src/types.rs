@@ -37,7 +37,10 @@ pub enum Type {
     Enum(Vec<String>),
     Flags(Vec<String>),
     Option(Box<Type>),
-    Result { ok: Option<Box<Type>>, err: Option<Box<Type>> },
+    Result {
+        ok: Option<Box<Type>>,
+        err: Option<Box<Type>>,
+    },
     /// A resource, owned, by the interface that defines it and its name.
     Own(InterfaceKey, String),
     /// A resource, borrowed for the call.

@@ -1,6 +1,25 @@
 //! The lattice's state: one JetStream KV key per object, and the only place that knows its keys and schemas.
 //!
 //! Two buckets: *spec* (what should be; written by the command line and the reconciler; with history) and *status*
-//! (what is; each key written only by the process it names). [`record`] holds the values, [`key`] the keys.
+//! (what is; each key written only by the process it names), and an object store for the bytes of components.
+//! [`record`] holds the values, [`key`] the keys, [`lease`] the rule that says who is alive. [`bucket`] reads and
+//! writes, [`watch`] tells of changes, [`image`] moves the bytes.
 
+#[cfg(feature = "nats")]
+mod bucket;
+#[cfg(feature = "nats")]
+mod image;
+pub mod key;
+pub mod lease;
 pub mod record;
+#[cfg(feature = "nats")]
+mod watch;
+
+pub use key::{Bucket, Record};
+
+#[cfg(feature = "nats")]
+pub use bucket::{Entry, OpenError, Store, StoreError};
+#[cfg(feature = "nats")]
+pub use image::{ImageError, digest};
+#[cfg(feature = "nats")]
+pub use watch::{Change, Watch};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Incarnation, ObjectId, ProcessId};
 use crate::interface::{InterfaceKey, PackageKey};
+use crate::types::World;
 
 /// The version of everything in this file. A host refuses a lattice of another version.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -197,7 +198,18 @@ pub enum Scope {
     Package(PackageKey),
 }
 
-/// Key `route.<host>.<path>`: which HTTP requests go to which component. Claimed by creating the key.
+impl Scope {
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Interface(interface) => interface.as_str(),
+            Self::Package(package) => package.as_str(),
+        }
+    }
+}
+
+/// Key `route.<listener>.<host>.<path>`: which HTTP requests go to which component. Claimed by creating the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Exact host name in lower case, `*.suffix`, or `None` for every host.
@@ -216,12 +228,24 @@ pub struct Route {
 /// Key `placement.<process>.<id>`: one component or provider assigned to one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
+    /// Where.
+    pub host: ProcessId,
     /// What runs there.
     pub object: ObjectId,
     /// Component or provider.
     pub kind: ObjectKind,
     /// Of the spec that this placement was planned for.
     pub generation: u64,
+}
+
+/// Key `types.<digest>`: the world of a component (by its digest) or of a provider implementation (by
+/// `provider:<implementation>`). Written by whoever loads it first; never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Types {
+    /// Of what.
+    pub digest: String,
+    /// What it needs and offers.
+    pub world: World,
 }
 
 /// What an [`ObjectId`] names.

@@ -1,0 +1,85 @@
+//! What happened, told to whoever listens: `wicker events`, dashboards, tests. Events inform; nothing is decided by
+//! one, because one that nobody heard is gone.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ObjectId, ProcessId};
+
+/// One thing that happened. Published as JSON on the event subject of its kind and object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// RFC 3339, UTC, by the clock of the process that tells it.
+    pub at: String,
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// About what, if about an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectId>,
+    /// Who tells it.
+    pub process: ProcessId,
+    /// For people: one line, free of secrets.
+    pub message: String,
+}
+
+/// The kinds of events. The text form is the token in the subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A host joined the lattice.
+    HostStarted,
+    /// A host left it, having drained.
+    HostStopped,
+    /// A host's lease ran out.
+    HostLost,
+    /// A component or provider answers calls.
+    ObjectReady,
+    /// A component or provider was asked to stop, and has.
+    ObjectStopped,
+    /// A component or provider could not be started, or died.
+    ObjectFailed,
+    /// A component's import waits for its link or target.
+    ImportPending,
+    /// A link was made or re-pointed.
+    LinkSet,
+    /// A link was removed.
+    LinkRemoved,
+    /// An application was deployed.
+    ApplicationDeployed,
+    /// An application was removed.
+    ApplicationRemoved,
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HostStarted => "host-started",
+            Self::HostStopped => "host-stopped",
+            Self::HostLost => "host-lost",
+            Self::ObjectReady => "object-ready",
+            Self::ObjectStopped => "object-stopped",
+            Self::ObjectFailed => "object-failed",
+            Self::ImportPending => "import-pending",
+            Self::LinkSet => "link-set",
+            Self::LinkRemoved => "link-removed",
+            Self::ApplicationDeployed => "application-deployed",
+            Self::ApplicationRemoved => "application-removed",
+        })
+    }
+}
+
+/// One line that a component or provider wrote. Published as JSON on the log subject of its object and process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// Who wrote it.
+    pub object: ObjectId,
+    /// Where it runs.
+    pub process: ProcessId,
+    /// `stdout`, `stderr`, a `wasi:logging` level, or `host` for what the host says about it (a denial, a trap).
+    pub stream: String,
+    /// Without the newline; cut at 8 KiB.
+    pub text: String,
+}

@@ -1,0 +1,136 @@
+//! The keys of the store, and which bucket each lives in. Every name in a key is one token: ids as
+//! [`ObjectId::to_token`], WIT names and HTTP routes through [`escape`].
+
+use crate::escape;
+use crate::id::{ObjectId, ProcessId};
+use crate::store::record::{
+    Application, Component, Host, Lattice, Link, Placement, Provider, Route, Running, Scope, Types,
+};
+
+/// The two key-value buckets of a lattice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bucket {
+    /// What should be: written by the command line and the reconciler, with history.
+    Spec,
+    /// What is: each key written only by the process it names.
+    Status,
+}
+
+/// A value of the store: it knows its own key.
+pub trait Record: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static {
+    /// Where values of this type live.
+    const BUCKET: Bucket;
+    /// The first token of their keys.
+    const KIND: &'static str;
+
+    /// The key of this value.
+    fn key(&self) -> String;
+
+    /// A filter that matches every value of this type.
+    #[must_use]
+    fn all() -> String {
+        format!("{}.>", Self::KIND)
+    }
+}
+
+/// The key of the lattice record itself.
+pub const LATTICE: &str = "lattice";
+
+/// The key of an application.
+#[must_use]
+pub fn application(team: &str, name: &str) -> String {
+    format!("application.{team}.{name}")
+}
+
+/// The key of a component's spec.
+#[must_use]
+pub fn component(id: &ObjectId) -> String {
+    format!("component.{}", id.to_token())
+}
+
+/// The key of a provider's spec.
+#[must_use]
+pub fn provider(id: &ObjectId) -> String {
+    format!("provider.{}", id.to_token())
+}
+
+/// The key of a link.
+#[must_use]
+pub fn link(source: &ObjectId, scope: &Scope, name: &str) -> String {
+    format!("link.{}.{}.{}", source.to_token(), escape::print(scope.as_str()), escape::print(name))
+}
+
+/// A filter for the links of one source.
+#[must_use]
+pub fn links_of(source: &ObjectId) -> String {
+    format!("link.{}.>", source.to_token())
+}
+
+/// The key of a route; `only_on` sets apart the routes that only one host's listener answers.
+#[must_use]
+pub fn route(host: Option<&str>, path: &str, only_on: Option<ProcessId>) -> String {
+    let listener = only_on.map_or_else(|| "_any".to_owned(), |process| process.to_string());
+    let host = host.map_or_else(|| "_any".to_owned(), escape::print);
+    format!("route.{listener}.{host}.{}", escape::print(path))
+}
+
+/// The key of one object's placement on one host.
+#[must_use]
+pub fn placement(process: ProcessId, object: &ObjectId) -> String {
+    format!("placement.{process}.{}", object.to_token())
+}
+
+/// A filter for the placements on one host.
+#[must_use]
+pub fn placements_on(process: ProcessId) -> String {
+    format!("placement.{process}.>")
+}
+
+/// The key of the types of one component or provider implementation.
+#[must_use]
+pub fn types(digest: &str) -> String {
+    format!("types.{}", escape::print(digest))
+}
+
+/// The key of a host's lease.
+#[must_use]
+pub fn host(process: ProcessId) -> String {
+    format!("host.{process}")
+}
+
+/// The key of one object's status in one process.
+#[must_use]
+pub fn running(object: &ObjectId, process: ProcessId) -> String {
+    format!("running.{}.{process}", object.to_token())
+}
+
+/// A filter for one object's status in every process.
+#[must_use]
+pub fn running_everywhere(object: &ObjectId) -> String {
+    format!("running.{}.>", object.to_token())
+}
+
+macro_rules! record {
+    ($type:ty, $bucket:ident, $kind:literal, |$value:ident| $key:expr) => {
+        impl Record for $type {
+            const BUCKET: Bucket = Bucket::$bucket;
+            const KIND: &'static str = $kind;
+
+            fn key(&self) -> String {
+                let $value = self;
+                $key
+            }
+        }
+    };
+}
+
+record!(Lattice, Spec, "lattice", |_value| LATTICE.to_owned());
+record!(Application, Spec, "application", |value| application(&value.team, &value.name));
+record!(Component, Spec, "component", |value| component(&value.id));
+record!(Provider, Spec, "provider", |value| provider(&value.id));
+record!(Link, Spec, "link", |value| link(&value.source, &value.scope, &value.name));
+record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
+record!(Types, Spec, "types", |value| types(&value.digest));
+record!(Host, Status, "host", |value| host(value.process));
+record!(Running, Status, "running", |value| running(&value.object, value.process));
+record!(Placement, Spec, "placement", |value| placement(value.host, &value.object));

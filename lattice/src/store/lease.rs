@@ -1,0 +1,129 @@
+//! Which hosts are alive, by the reader's own monotonic clock: pure, so that it runs in simulation.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::id::{Incarnation, ProcessId};
+use crate::store::record::Host;
+
+/// How often a process renews its lease.
+pub const RENEW_EVERY: Duration = Duration::from_secs(1);
+
+/// A lease that was not renewed for this long is gone.
+pub const LEASE: Duration = Duration::from_secs(3);
+
+/// What one reader knows about leases. Fed by a watch of [`Host`] records and by the passing of time.
+#[derive(Debug, Default)]
+pub struct Leases {
+    seen: HashMap<ProcessId, Seen>,
+    /// Since when renewals can reach us. While they cannot, nobody is presumed dead.
+    listening_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    incarnation: Incarnation,
+    beat: u64,
+    at: Instant,
+}
+
+impl Leases {
+    /// Notes a lease record that arrived at `now`. A record seen before renews nothing.
+    pub fn observe(&mut self, host: &Host, now: Instant) {
+        let is_known = self
+            .seen
+            .get(&host.process)
+            .is_some_and(|seen| seen.incarnation == host.incarnation && seen.beat >= host.beat);
+        if !is_known {
+            let seen = Seen { incarnation: host.incarnation, beat: host.beat, at: now };
+            self.seen.insert(host.process, seen);
+        }
+    }
+
+    /// Notes that a lease was given up.
+    pub fn forget(&mut self, process: ProcessId) {
+        self.seen.remove(&process);
+    }
+
+    /// Notes whether renewals can reach us. Absence of information never stops work: while they cannot, and for one
+    /// lease after they can again, every known lease counts as held.
+    pub fn set_listening(&mut self, is_listening: bool, now: Instant) {
+        match (is_listening, self.listening_since) {
+            (true, None) => self.listening_since = Some(now),
+            (false, _) => self.listening_since = None,
+            (true, Some(_)) => {}
+        }
+    }
+
+    /// Whether `process` holds its lease at `now`. A process never heard of does not.
+    #[must_use]
+    pub fn is_alive(&self, process: ProcessId, now: Instant) -> bool {
+        let Some(seen) = self.seen.get(&process) else { return false };
+        let Some(since) = self.listening_since else { return true };
+        now.duration_since(seen.at.max(since)) < LEASE
+    }
+
+    /// When the next lease ends, if none is renewed: the time to look again.
+    #[must_use]
+    pub fn next_expiry(&self, now: Instant) -> Option<Instant> {
+        let since = self.listening_since?;
+        self.seen.values().map(|seen| seen.at.max(since) + LEASE).filter(|end| *end > now).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(process: ProcessId, beat: u64) -> Host {
+        Host {
+            process,
+            incarnation: Incarnation::from_bytes([7; 16]),
+            name: "here".to_owned(),
+            labels: std::collections::BTreeMap::new(),
+            http: None,
+            version: "0.1.0".to_owned(),
+            beat,
+            is_draining: false,
+            degraded: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lease_that_is_not_renewed_ends() {
+        let (start, process) = (Instant::now(), ProcessId::generate());
+        let mut leases = Leases::default();
+        leases.set_listening(true, start);
+        leases.observe(&host(process, 1), start);
+        assert!(leases.is_alive(process, start + Duration::from_millis(2_999)));
+        assert!(!leases.is_alive(process, start + LEASE));
+        leases.observe(&host(process, 2), start + LEASE);
+        assert!(leases.is_alive(process, start + LEASE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeated_record_renews_nothing() {
+        let (start, process) = (Instant::now(), ProcessId::generate());
+        let mut leases = Leases::default();
+        leases.set_listening(true, start);
+        leases.observe(&host(process, 1), start);
+        leases.observe(&host(process, 1), start + Duration::from_secs(2));
+        assert!(!leases.is_alive(process, start + LEASE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_lattice_kills_nobody() {
+        let (start, process) = (Instant::now(), ProcessId::generate());
+        let mut leases = Leases::default();
+        leases.set_listening(true, start);
+        leases.observe(&host(process, 1), start);
+        leases.set_listening(false, start + Duration::from_secs(1));
+        let later = start + Duration::from_secs(600);
+        assert!(leases.is_alive(process, later));
+        leases.set_listening(true, later);
+        assert!(leases.is_alive(process, later + Duration::from_secs(2)));
+        assert!(!leases.is_alive(process, later + LEASE));
+    }
+}
