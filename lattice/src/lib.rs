@@ -8,8 +8,10 @@
 pub mod call;
 pub mod escape;
 pub mod event;
+pub mod frame;
 pub mod id;
 pub mod interface;
 pub mod link;
 pub mod store;
+pub mod subject;
 pub mod types;
