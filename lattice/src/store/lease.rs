@@ -47,14 +47,15 @@ impl Leases {
         self.seen.remove(&process);
     }
 
-    /// Notes whether renewals can reach us. Absence of information never stops work: while they cannot, and for one
-    /// lease after they can again, every known lease counts as held.
-    pub fn set_listening(&mut self, is_listening: bool, now: Instant) {
-        match (is_listening, self.listening_since) {
-            (true, None) => self.listening_since = Some(now),
-            (false, _) => self.listening_since = None,
-            (true, Some(_)) => {}
-        }
+    /// Notes that renewals reach us from `now` on. For one lease more, every known lease counts as held.
+    pub fn start_listening(&mut self, now: Instant) {
+        self.listening_since.get_or_insert(now);
+    }
+
+    /// Notes that renewals cannot reach us. Absence of information never stops work: until they can again, every known
+    /// lease counts as held.
+    pub fn stop_listening(&mut self) {
+        self.listening_since = None;
     }
 
     /// Whether `process` holds its lease at `now`. A process never heard of does not.
@@ -95,7 +96,7 @@ mod tests {
     async fn lease_that_is_not_renewed_ends() {
         let (start, process) = (Instant::now(), ProcessId::generate());
         let mut leases = Leases::default();
-        leases.set_listening(true, start);
+        leases.start_listening(start);
         leases.observe(&host(process, 1), start);
         assert!(leases.is_alive(process, start + Duration::from_millis(2_999)));
         assert!(!leases.is_alive(process, start + LEASE));
@@ -107,7 +108,7 @@ mod tests {
     async fn repeated_record_renews_nothing() {
         let (start, process) = (Instant::now(), ProcessId::generate());
         let mut leases = Leases::default();
-        leases.set_listening(true, start);
+        leases.start_listening(start);
         leases.observe(&host(process, 1), start);
         leases.observe(&host(process, 1), start + Duration::from_secs(2));
         assert!(!leases.is_alive(process, start + LEASE));
@@ -117,12 +118,12 @@ mod tests {
     async fn silence_of_the_lattice_kills_nobody() {
         let (start, process) = (Instant::now(), ProcessId::generate());
         let mut leases = Leases::default();
-        leases.set_listening(true, start);
+        leases.start_listening(start);
         leases.observe(&host(process, 1), start);
-        leases.set_listening(false, start + Duration::from_secs(1));
+        leases.stop_listening();
         let later = start + Duration::from_secs(600);
         assert!(leases.is_alive(process, later));
-        leases.set_listening(true, later);
+        leases.start_listening(later);
         assert!(leases.is_alive(process, later + Duration::from_secs(2)));
         assert!(!leases.is_alive(process, later + LEASE));
     }

@@ -18,8 +18,8 @@ mod watch;
 pub use key::{Bucket, Record};
 
 #[cfg(feature = "nats")]
-pub use bucket::{Entry, OpenError, Store, StoreError};
+pub use bucket::{Entry, MODIFY_ATTEMPTS, OpenError, Store, StoreError};
 #[cfg(feature = "nats")]
-pub use image::{ImageError, digest};
+pub use image::{IMAGE_BYTES_MAX, ImageError, digest};
 #[cfg(feature = "nats")]
 pub use watch::{Change, Watch};
