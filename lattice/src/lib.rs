@@ -15,3 +15,4 @@ pub mod link;
 pub mod store;
 pub mod subject;
 pub mod types;
+pub mod value;

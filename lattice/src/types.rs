@@ -12,6 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::interface::{InterfaceKey, InterfaceName};
 
+#[cfg(feature = "wit")]
+pub mod from_wit;
+
+/// Levels to which types and their values may nest. WIT in the wild stays below ten.
+pub const DEPTH_MAX: u32 = 64;
+
 /// The type of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -83,25 +89,34 @@ pub struct World {
 pub struct TypeHash(pub [u8; 8]);
 
 impl FunctionType {
-    /// The hash of this signature. Versions, documentation and parameter names' aliases play no part in it.
+    /// The hash of this signature: of its canonical form, which `Display` writes.
     #[must_use]
     pub fn hash(&self) -> TypeHash {
-        let mut text = String::from("func(");
-        for (name, ty) in &self.params {
-            text.push_str(&format!("{name}:{ty},"));
-        }
-        text.push(')');
-        if let Some(result) = &self.result {
-            text.push_str(&format!("->{result}"));
-        }
-        let digest = Sha256::digest(text.as_bytes());
+        let digest = Sha256::digest(self.to_string().as_bytes());
         let mut hash = [0; 8];
         hash.copy_from_slice(&digest[..8]);
         TypeHash(hash)
     }
 }
 
+/// The canonical form: `func(self:borrow<wasi:keyvalue/store#bucket>,key:string,)->result<option<list<u8>>,_>`.
+///
+/// Parameter names count; the function's own name, versions, documentation, aliases and `async` do not.
+impl fmt::Display for FunctionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("func(")?;
+        for (name, ty) in &self.params {
+            write!(f, "{name}:{ty},")?;
+        }
+        f.write_str(")")?;
+        self.result.as_ref().map_or(Ok(()), |result| write!(f, "->{result}"))
+    }
+}
+
 /// The canonical form: no spaces, names and structure only, resources by package and interface without version.
+///
+/// Injective but for those versions: each kind of type begins with a word of its own, every list of items ends each of
+/// them with a comma and is closed by a bracket, and WIT names hold neither commas, colons nor brackets.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -182,3 +197,6 @@ impl fmt::Debug for TypeHash {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(all(test, feature = "wit"))]
+mod tests;
