@@ -1,1 +1,13 @@
-//! wicker.
+//! The `wicker` program: one host of a lattice, and the verbs that talk to one.
+//!
+//! A host runs components as actors and providers beside them, answers HTTP, and reaches everything else over the
+//! lattice. Two paths run through here. A *request* goes `ingress` or `rpc` → `table` (snapshots, no lock) →
+//! `link` (who serves this, where) → an actor, a provider or another process. *Control* goes store → `control`
+//! (watches) → `state` (pure: what to do) → effects, which end in new tables.
+//!
+//! Only [`provider::registry`] names concrete providers, and only [`cli`] prints.
+
+pub mod cli;
+pub mod config;
+pub mod data_dir;
+pub mod nats_server;
