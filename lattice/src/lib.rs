@@ -9,6 +9,7 @@ pub mod call;
 pub mod escape;
 pub mod event;
 pub mod frame;
+pub mod http;
 pub mod id;
 pub mod interface;
 pub mod link;
