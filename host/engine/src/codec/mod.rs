@@ -1,0 +1,1 @@
+//! Between the memory of a guest and the wire.

@@ -1,0 +1,119 @@
+//! What can be set: for the engine as a whole, and for each actor. Every default is stated here and in
+//! docs/manifest.md.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wicker_lattice::call::DEFAULT_TIMEOUT;
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record;
+
+use crate::log::LogSink;
+
+/// Settings of a whole engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Directory of compiled artifacts, made if it is missing. `None`: nothing is kept.
+    ///
+    /// Artifacts are machine code, so the directory must belong to this user and be closed to everyone else.
+    pub cache: Option<PathBuf>,
+    /// Instances alive at once in each of the two wasmtime engines. Each reserves 4 GiB of address space (not memory).
+    pub instances: u32,
+    /// Components compiled at once, on threads of low priority.
+    pub compiles: usize,
+    /// How values cross between guests and the wire.
+    pub codec: Codec,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { cache: None, instances: 1000, compiles: 4, codec: Codec::Direct }
+    }
+}
+
+/// How values cross between guests and the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// Between the guest's memory and wire bytes in one step. Functions that it cannot carry use [`Codec::Val`].
+    Direct,
+    /// Through wasmtime's dynamic values: slow, built on stable interfaces only, the oracle of the direct codec.
+    Val,
+}
+
+/// Bounds of one actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory of one instance, bytes, all its memories together. Default 256 MiB.
+    pub memory_bytes: usize,
+    /// Longest call. A caller's own deadline may be nearer. Default 10 s.
+    pub deadline: Duration,
+    /// Calls at once. Default 64.
+    pub concurrency: usize,
+    /// Calls that may wait for their turn; the next one is answered `overloaded` at once. Default 256.
+    pub queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: 256 << 20, deadline: DEFAULT_TIMEOUT, concurrency: 64, queue: 256 }
+    }
+}
+
+impl From<&record::Limits> for Limits {
+    /// Takes what is stated and the defaults for the rest.
+    fn from(stated: &record::Limits) -> Self {
+        let default = Self::default();
+        let memory = stated.memory_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        Self {
+            memory_bytes: memory.unwrap_or(default.memory_bytes),
+            deadline: stated.deadline_ms.map_or(default.deadline, Duration::from_millis),
+            concurrency: stated.concurrency.map_or(default.concurrency, |n| n.max(1) as usize),
+            queue: stated.queue.map_or(default.queue, |n| n as usize),
+        }
+    }
+}
+
+/// Settings of one actor.
+#[derive(Clone)]
+pub struct ActorConfig {
+    /// Its name in the lattice, and the source of every call it makes.
+    pub id: ObjectId,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may touch besides its links.
+    pub grants: record::Grants,
+    /// Instances kept between calls; 0: a fresh instance per call.
+    pub warm: usize,
+    /// Its `wasi:config` values.
+    pub config: BTreeMap<String, String>,
+    /// Where its output, its traps and denials go.
+    pub log: Arc<dyn LogSink>,
+}
+
+impl ActorConfig {
+    /// An actor with every default: nothing granted, nothing kept warm.
+    #[must_use]
+    pub fn new(id: ObjectId, log: Arc<dyn LogSink>) -> Self {
+        Self {
+            id,
+            limits: Limits::default(),
+            grants: record::Grants::default(),
+            warm: 0,
+            config: BTreeMap::new(),
+            log,
+        }
+    }
+}
+
+impl fmt::Debug for ActorConfig {
+    // `config` and the environment may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActorConfig")
+            .field("id", &self.id)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

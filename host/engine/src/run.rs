@@ -1,0 +1,1 @@
+//! Runs a command to its exit code.
