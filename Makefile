@@ -1,0 +1,56 @@
+# Everything a newcomer or a developer runs. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+EXAMPLES := hello counter greeter gateway
+GUEST_DIR := target/guests/examples
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help up swap tools test-tools guests build test lint bench clean
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: tools build guests ## Installs what is missing, builds, starts a host and deploys the counter
+	$(call say,starting a host with the counter application (Ctrl-C stops it))
+	@exec target/release/wicker up examples/counter/wicker.yaml
+
+swap: tools build guests ## Re-points the counter's store to another backend on another host, under traffic
+	@exec examples/counter/swap.sh
+
+tools: ## Installs what a host needs: the wasm32-wasip2 target and nats-server
+	$(call say,looking for the tools that a host needs)
+	@.ci/install host
+
+test-tools: ## Installs what the tests need besides: redis-server, a current nats-server, nats-py
+	$(call say,looking for the tools that the tests need)
+	@.ci/install test
+
+guests: ## Builds the example components
+	$(call say,building the example components)
+	@cd examples && cargo build --release --target wasm32-wasip2 --target-dir ../$(GUEST_DIR)
+	@for name in $(EXAMPLES); do cp $(GUEST_DIR)/wasm32-wasip2/release/$$name.wasm examples/$$name/$$name.wasm; done
+
+build: ## Builds the release `wicker` (the first time takes some minutes)
+	$(call say,building wicker (release))
+	@cargo build --release --bin wicker
+
+test: tools test-tools ## Runs every test
+	$(call say,running every test)
+	@. .ci/environment; cargo test --workspace --no-fail-fast
+
+lint: ## Formatting, clippy and rustdoc, with warnings denied
+	$(call say,checking the formatting)
+	@cargo fmt --check
+	@cd examples && cargo fmt --check
+	$(call say,running clippy)
+	@cargo clippy --workspace --all-targets -- -D warnings
+	$(call say,building the documentation)
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+bench: tools build guests ## Measures Wicker beside its peers and writes docs/benchmarks.md
+	@integration-tests/bench.sh
+
+clean: ## Removes everything that was built
+	@cargo clean
