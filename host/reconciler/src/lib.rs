@@ -1,1 +1,21 @@
-//! wicker-reconciler.
+//! From what a user wants to what the lattice's records should say: `manifest` → `validate` → `plan`.
+//!
+//! Pure: no I/O, no clock, no NATS, no wasmtime. Whoever calls reads files, gathers the [`inventory::Inventory`] and
+//! writes the [`plan::Plan`]. [`manifest::parse`] and [`validate::validate`] report every problem at once, with its
+//! place.
+//!
+//! What the command line needs to read what users type lives here too: [`names`], [`pattern`], [`signature`].
+
+pub mod compat;
+pub mod diagnostic;
+pub mod inventory;
+pub mod known;
+pub mod manifest;
+pub mod names;
+pub mod pattern;
+pub mod plan;
+pub mod route;
+pub mod signature;
+mod suggest;
+mod units;
+pub mod validate;

@@ -1,0 +1,94 @@
+//! What the lattice holds and who is there, as one process read it a moment ago.
+
+use std::collections::BTreeMap;
+
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{
+    Application, Component, Host, Link, Placement, Provider, ProviderSource, Route, Running, Sharing,
+};
+use wicker_lattice::types::World;
+
+/// A record and the revision under which it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored<R> {
+    /// What it says.
+    pub record: R,
+    /// What a write based on it must name.
+    pub revision: u64,
+}
+
+/// Records by their keys.
+pub type Records<R> = BTreeMap<String, Stored<R>>;
+
+/// Everything that planning looks at.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// Hosts whose lease is alive, draining ones too.
+    pub hosts: Vec<Host>,
+    /// All applications.
+    pub applications: Records<Application>,
+    /// All components.
+    pub components: Records<Component>,
+    /// All providers.
+    pub providers: Records<Provider>,
+    /// All links.
+    pub links: Records<Link>,
+    /// All routes.
+    pub routes: Records<Route>,
+    /// All placements.
+    pub placements: Records<Placement>,
+    /// What processes say about what they run.
+    pub running: Vec<Running>,
+    /// Worlds by digest.
+    pub worlds: BTreeMap<String, World>,
+}
+
+/// A provider implementation that every `wicker` has in it.
+#[derive(Debug, Clone)]
+pub struct Builtin {
+    /// Whether several hosts may run one.
+    pub sharing: Sharing,
+    /// What it serves and calls.
+    pub world: World,
+}
+
+/// The builtins by name.
+pub type Builtins = BTreeMap<String, Builtin>;
+
+impl Inventory {
+    /// Every component and provider that there is a record of.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
+        let components = self.components.values().map(|stored| &stored.record.id);
+        components.chain(self.providers.values().map(|stored| &stored.record.id))
+    }
+
+    /// The world of an object, where it is known.
+    #[must_use]
+    pub fn world<'a>(&'a self, id: &ObjectId, builtins: &'a Builtins) -> Option<&'a World> {
+        if let Some(component) = self.components.get(&key::component(id)) {
+            return self.worlds.get(&component.record.digest);
+        }
+        let provider = self.providers.get(&key::provider(id))?;
+        match &provider.record.source {
+            ProviderSource::Builtin(name) | ProviderSource::BuiltinProcess(name) => {
+                builtins.get(name).map(|builtin| &builtin.world)
+            }
+            ProviderSource::Command(_) | ProviderSource::External => None,
+        }
+    }
+
+    /// Where an object is placed, as the records say.
+    pub fn placements_of<'a>(
+        &'a self,
+        id: &'a ObjectId,
+    ) -> impl Iterator<Item = (&'a String, &'a Stored<Placement>)> {
+        self.placements.iter().filter(move |(_, stored)| stored.record.object == *id)
+    }
+
+    /// A live host by its id.
+    #[must_use]
+    pub fn host(&self, process: ProcessId) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.process == process)
+    }
+}

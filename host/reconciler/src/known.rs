@@ -1,0 +1,44 @@
+//! Interfaces that Wicker itself knows: which the host serves without a link, and which are served by default.
+
+use wicker_lattice::interface::InterfaceName;
+
+/// Packages of `wasi` that every host serves natively: their resources never cross a link.
+const HOST_PACKAGES: [&str; 8] =
+    ["io", "clocks", "random", "cli", "filesystem", "sockets", "config", "logging"];
+
+/// The imports of `wasi:http` by which a component sends requests (0.2, then 0.3).
+const HTTP_IMPORTS: [&str; 4] = ["outgoing-handler", "client", "incoming-handler", "handler"];
+
+/// Whether the host serves this import by itself, so that no link can.
+#[must_use]
+pub fn is_host_served(name: &InterfaceName) -> bool {
+    name.namespace == "wasi"
+        && (HOST_PACKAGES.contains(&name.package.as_str())
+            || (name.package == "http" && !HTTP_IMPORTS.contains(&name.interface.as_str())))
+}
+
+/// Whether requests leave through this import.
+#[must_use]
+pub fn is_http_import(name: &InterfaceName) -> bool {
+    name.namespace == "wasi" && name.package == "http" && HTTP_IMPORTS.contains(&name.interface.as_str())
+}
+
+/// Whether requests are answered by this export.
+#[must_use]
+pub fn is_http_export(name: &InterfaceName) -> bool {
+    let InterfaceName { namespace, package, interface, .. } = name;
+    match (namespace.as_str(), package.as_str()) {
+        ("wasi", "http") => interface == "incoming-handler" || interface == "handler",
+        ("wicker", "http") => interface == "handler",
+        _ => false,
+    }
+}
+
+/// The builtin provider that serves an import for which nobody made a link.
+#[must_use]
+pub fn default_provider(import: &InterfaceName) -> Option<&'static str> {
+    if is_http_import(import) {
+        return Some("http-client");
+    }
+    (import.namespace == "wasi" && import.package == "keyvalue").then_some("keyvalue-redb")
+}

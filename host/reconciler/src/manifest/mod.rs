@@ -1,0 +1,162 @@
+//! The manifest: what a user writes, typed, each part with its place in the file. docs/manifest.md describes it.
+//!
+//! [`parse`] checks what one file can tell (fields, forms, names) and reports all of it at once. Whether the parts
+//! fit each other, the components and the lattice is [`crate::validate`]'s question.
+
+mod fields;
+mod sections;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+use wicker_lattice::id::{DEFAULT_TEAM, ObjectId};
+use wicker_lattice::store::record::{Grants, Limits, ProviderSource, Sharing, Spread};
+
+use crate::diagnostic::{Problems, Source, Span, Spanned};
+use crate::pattern::InterfacePattern;
+
+/// Bytes of one manifest at most: it is kept in the lattice, whose values stay well below NATS's 1 MiB.
+pub const MANIFEST_BYTES_MAX: usize = 256 << 10;
+
+/// One application, as its file declares it.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file.
+    pub source: Source,
+    /// `application:`.
+    pub application: Spanned<String>,
+    /// `team:`; `default` where the file names none.
+    pub team: String,
+    /// `version:`, for people.
+    pub version: Option<String>,
+    /// `components:`, in the file's order.
+    pub components: Vec<Component>,
+    /// `providers:`.
+    pub providers: Vec<Provider>,
+    /// `links:`.
+    pub links: Vec<Link>,
+    /// `routes:`.
+    pub routes: Vec<Route>,
+}
+
+/// One entry of `components:`.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// Its name in the application.
+    pub name: Spanned<String>,
+    /// A path, relative to the manifest's folder.
+    pub image: Spanned<String>,
+    /// `sha256:<hex>`, if the file pins it.
+    pub digest: Option<Spanned<String>>,
+    /// What one instance may use.
+    pub limits: Limits,
+    /// What it may touch besides its links.
+    pub grants: Grants,
+    /// Instances kept between calls.
+    pub warm: u32,
+    /// `wasi:config` values.
+    pub config: BTreeMap<String, String>,
+    /// How many hosts run it, and which.
+    pub spread: Spanned<Spread>,
+}
+
+/// One entry of `providers:`.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Its name in the application.
+    pub name: Spanned<String>,
+    /// What runs.
+    pub source: Spanned<ProviderSource>,
+    /// What the file says; a builtin knows its own.
+    pub sharing: Option<Sharing>,
+    /// Typed by the implementation.
+    pub config: serde_json::Value,
+    /// How many hosts run it, and which. `None` where the file says nothing.
+    pub spread: Spanned<Option<Spread>>,
+}
+
+/// One link of `links:`.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// A component or provider of this file.
+    pub source: Spanned<String>,
+    /// Which of its imports.
+    pub interface: Spanned<InterfacePattern>,
+    /// The link's name.
+    pub name: String,
+    /// Who serves it, as the user wrote it.
+    pub target: Spanned<String>,
+    /// Typed by the target.
+    pub config: BTreeMap<String, String>,
+    /// Longest call, milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Functions that may be retried when they may have run.
+    pub idempotent: Vec<String>,
+}
+
+/// One entry of `routes:`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Exact host name, `*.suffix`, or `None` for every host.
+    pub host: Option<String>,
+    /// A prefix that ends at a `/` boundary.
+    pub path: String,
+    /// Where the route stands.
+    pub span: Span,
+    /// A component of this file.
+    pub target: Spanned<String>,
+}
+
+impl Manifest {
+    /// The id of a component or provider of this file.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<ObjectId> {
+        ObjectId::new(&self.team, &self.application.value, name).ok()
+    }
+
+    /// `team/application`: who claims its routes.
+    #[must_use]
+    pub fn claimant(&self) -> String {
+        format!("{}/{}", self.team, self.application.value)
+    }
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// Everything that is wrong with the file by itself, in the order of its lines.
+pub fn parse(source: &Source) -> Result<Manifest, Problems> {
+    let mut problems = Problems::default();
+    let manifest = read(source, &mut problems);
+    match manifest {
+        Some(manifest) if !problems.has_errors() => Ok(manifest),
+        _ => Err(problems.sorted()),
+    }
+}
+
+fn read(source: &Source, problems: &mut Problems) -> Option<Manifest> {
+    if source.text().len() > MANIFEST_BYTES_MAX {
+        let message = format!("larger than {} KiB", MANIFEST_BYTES_MAX >> 10);
+        problems.error(source, Span::default(), message, "split the application");
+        return None;
+    }
+    let found = problems.len();
+    let root = yaml::parse(source, problems);
+    match root {
+        Some(root) => sections::manifest(source, &root, problems),
+        None if problems.len() > found => None,
+        None => {
+            let help = "start with `application: NAME`";
+            problems.error(source, Span::default(), "an empty manifest".to_owned(), help);
+            None
+        }
+    }
+}
+
+/// The team of a file that names none.
+fn default_team() -> String {
+    DEFAULT_TEAM.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

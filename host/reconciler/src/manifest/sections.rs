@@ -1,0 +1,398 @@
+//! The sections of a manifest, one function each. The constants are the fields that each knows.
+
+use std::collections::HashMap;
+
+use wicker_lattice::call::DEFAULT_LINK;
+use wicker_lattice::store::record::{FileGrant, Grants, Limits, ProviderSource, Sharing, Spread};
+
+use super::fields::{Fields, Reader, json};
+use super::yaml::{Node, Value};
+use super::{Component, Link, Manifest, Provider, Route, default_team};
+use crate::diagnostic::{Problems, Source, Span, Spanned};
+use crate::pattern::InterfacePattern;
+use crate::route;
+
+const MANIFEST: [&str; 7] =
+    ["application", "team", "version", "components", "providers", "links", "routes"];
+const COMPONENT: [&str; 8] =
+    ["image", "digest", "replicas", "placement", "limits", "warm", "config", "grants"];
+const PROVIDER: [&str; 8] =
+    ["builtin", "process", "command", "external", "sharing", "config", "replicas", "placement"];
+const PROVIDER_SOURCES: [&str; 4] = ["builtin", "process", "command", "external"];
+const PLACEMENT: [&str; 1] = ["labels"];
+const LIMITS: [&str; 4] = ["memory", "deadline", "concurrency", "queue"];
+const GRANTS: [&str; 3] = ["environment", "arguments", "files"];
+const FILE: [&str; 3] = ["host", "guest", "write"];
+const LINK: [&str; 5] = ["target", "name", "config", "timeout", "idempotent"];
+
+/// Reads the whole file.
+pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) -> Option<Manifest> {
+    let mut reader = Reader { source, problems };
+    let fields = reader.fields("the manifest", root, Span { line: 1, column: 1, width: 1 }, &MANIFEST)?;
+    let application = reader.application(&fields);
+    let team = fields.get("team").and_then(|node| reader.text("team", node));
+    let team = team.and_then(|team| reader.name("a team", team)).map(|team| team.value);
+    let version = fields.get("version").and_then(|node| reader.text("version", node));
+    let components = reader.section(&fields, "components", "a component", Reader::component);
+    let providers = reader.section(&fields, "providers", "a provider", Reader::provider);
+    reader.names_differ(&components, &providers);
+    Some(Manifest {
+        source: source.clone(),
+        team: team.unwrap_or_else(default_team),
+        version: version.map(|version| version.value),
+        components,
+        providers,
+        links: reader.links(&fields),
+        routes: reader.routes(&fields),
+        application: application?,
+    })
+}
+
+impl Reader<'_> {
+    fn application(&mut self, fields: &Fields<'_>) -> Option<Spanned<String>> {
+        let Some(node) = fields.get("application") else {
+            let help = "add `application: NAME` as the first line";
+            self.error(fields.span, "the application has no name".to_owned(), help);
+            return None;
+        };
+        let name = self.text("application", node)?;
+        self.name("an application", name)
+    }
+
+    /// A map from names to what `read` makes of each entry.
+    fn section<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        section: &str,
+        what: &str,
+        read: fn(&mut Self, Spanned<String>, &Node) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(node) = fields.get(section) else { return Vec::new() };
+        let entries = self.entries(section, node).unwrap_or_default();
+        let mut all = Vec::with_capacity(entries.len());
+        for (key, node) in entries {
+            let name = self.name(what, key.clone()).unwrap_or_else(|| key.clone());
+            all.extend(read(self, name, node));
+        }
+        all
+    }
+
+    fn names_differ(&mut self, components: &[Component], providers: &[Provider]) {
+        let lines: HashMap<&str, usize> =
+            components.iter().map(|each| (each.name.value.as_str(), each.name.span.line)).collect();
+        for provider in providers {
+            if let Some(line) = lines.get(provider.name.value.as_str()) {
+                let message = format!("`{}` is a component already", provider.name.value);
+                self.error(provider.name.span, message, format!("see line {line}; rename one"));
+            }
+        }
+    }
+
+    /// `NAME: image.wasm`, or a map.
+    fn component(&mut self, name: Spanned<String>, node: &Node) -> Option<Component> {
+        if let Value::Scalar { .. } = &node.value {
+            let image = self.text(&format!("the image of {}", name.value), node)?;
+            return Some(self.plain_component(name, image));
+        }
+        let what = format!("component {}", name.value);
+        let fields = self.fields(&what, node, name.span, &COMPONENT)?;
+        let image = fields.get("image").and_then(|node| self.text("image", node));
+        if image.is_none() && fields.get("image").is_none() {
+            let help = format!("add `image: {}.wasm`", name.value);
+            self.error(name.span, format!("{what} has no image"), help);
+        }
+        let spread = self.spread(&fields).unwrap_or_default();
+        let spread = Spanned::new(spread, fields.key_span("replicas"));
+        let digest = fields.get("digest").and_then(|node| self.digest(node));
+        let limits = fields.get("limits").map(|node| self.limits(node)).unwrap_or_default();
+        let grants = fields.get("grants").map(|node| self.grants(node)).unwrap_or_default();
+        let warm = fields.get("warm").and_then(|node| self.number("warm", node)).unwrap_or_default();
+        let config = fields.get("config").map(|node| self.text_map("config", node)).unwrap_or_default();
+        Some(Component { name, image: image?, digest, limits, grants, warm, config, spread })
+    }
+
+    fn plain_component(&mut self, name: Spanned<String>, image: Spanned<String>) -> Component {
+        let spread = Spanned::new(Spread::default(), name.span);
+        Component {
+            name,
+            image,
+            digest: None,
+            limits: Limits::default(),
+            grants: Grants::default(),
+            warm: 0,
+            config: Default::default(),
+            spread,
+        }
+    }
+
+    fn digest(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let text = self.text("digest", node)?;
+        let hex = text.value.strip_prefix("sha256:").unwrap_or_default();
+        let is_digest = hex.len() == 64
+            && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if is_digest {
+            return Some(text);
+        }
+        let help = "expected sha256: and 64 hexadecimal digits; `wicker inspect FILE.wasm` prints it";
+        self.error(text.span, "digest cannot be read".to_owned(), help);
+        None
+    }
+
+    fn limits(&mut self, node: &Node) -> Limits {
+        let Some(fields) = self.fields("limits", node, node.span, &LIMITS) else {
+            return Limits::default();
+        };
+        Limits {
+            memory_bytes: fields.get("memory").and_then(|node| self.bytes("memory", node)),
+            deadline_ms: fields.get("deadline").and_then(|node| self.millis("deadline", node)),
+            concurrency: fields.get("concurrency").and_then(|node| self.at_least_one("concurrency", node)),
+            queue: fields.get("queue").and_then(|node| self.number("queue", node)),
+        }
+    }
+
+    fn at_least_one(&mut self, what: &str, node: &Node) -> Option<u32> {
+        let number = self.number(what, node)?;
+        if number == 0 {
+            self.error(node.span, format!("{what} is zero"), "write 1 or more");
+        }
+        Some(number)
+    }
+
+    fn grants(&mut self, node: &Node) -> Grants {
+        let Some(fields) = self.fields("grants", node, node.span, &GRANTS) else {
+            return Grants::default();
+        };
+        let environment = fields.get("environment").map(|node| self.text_map("environment", node));
+        let arguments = fields.get("arguments").map(|node| self.texts("arguments", node));
+        let files = fields.get("files").map(|node| self.files(node));
+        Grants {
+            environment: environment.unwrap_or_default(),
+            arguments: arguments.unwrap_or_default(),
+            files: files.unwrap_or_default(),
+        }
+    }
+
+    fn files(&mut self, node: &Node) -> Vec<FileGrant> {
+        let Value::List(items) = &node.value else {
+            let help = "write `- host: /srv/data` and `guest: /data`";
+            self.error(node.span, format!("files is {}, expected a list", node.value.kind()), help);
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.file(item)).collect()
+    }
+
+    fn file(&mut self, node: &Node) -> Option<FileGrant> {
+        let fields = self.fields("a file grant", node, node.span, &FILE)?;
+        let host = self.absolute_path(&fields, "host");
+        let guest = self.absolute_path(&fields, "guest");
+        let write = fields.get("write").and_then(|node| self.boolean("write", node));
+        Some(FileGrant { host: host?, guest: guest?, write: write.unwrap_or_default() })
+    }
+
+    fn absolute_path(&mut self, fields: &Fields<'_>, name: &str) -> Option<String> {
+        let Some(node) = fields.get(name) else {
+            let help = format!("add `{name}: /a/directory`");
+            self.error(fields.span, format!("a file grant without `{name}`"), help);
+            return None;
+        };
+        let path = self.text(name, node)?;
+        if path.value.starts_with('/') && !path.value.split('/').any(|part| part == "..") {
+            return Some(path.value);
+        }
+        let message = format!("`{}` is not an absolute path without `..`", path.value);
+        self.error(path.span, message, "");
+        None
+    }
+
+    /// `replicas` and `placement`; `None` where the entry has neither.
+    fn spread(&mut self, fields: &Fields<'_>) -> Option<Spread> {
+        let replicas = fields.get("replicas");
+        let placement = fields.get("placement");
+        if replicas.is_none() && placement.is_none() {
+            return None;
+        }
+        let labels = placement.and_then(|node| {
+            let fields = self.fields("placement", node, node.span, &PLACEMENT)?;
+            Some(self.text_map("labels", fields.get("labels")?))
+        });
+        let replicas = match replicas {
+            Some(node) => self.replicas(node),
+            None => Some(1),
+        };
+        Some(Spread { replicas, labels: labels.unwrap_or_default() })
+    }
+
+    /// A number, or `every` (host that matches).
+    fn replicas(&mut self, node: &Node) -> Option<u32> {
+        let text = self.text("replicas", node)?;
+        if text.value == "every" {
+            return None;
+        }
+        match text.value.parse() {
+            Ok(0) => self.error(text.span, "replicas is zero".to_owned(), "remove the entry, or write 1 or more"),
+            Ok(number) => return Some(number),
+            Err(_) => {
+                let message = format!("replicas is `{}`, expected a whole number or `every`", text.value);
+                self.error(text.span, message, "");
+            }
+        }
+        Some(1)
+    }
+
+    /// `NAME: builtin-name`, or a map.
+    fn provider(&mut self, name: Spanned<String>, node: &Node) -> Option<Provider> {
+        if let Value::Scalar { .. } = &node.value {
+            let builtin = self.text(&format!("provider {}", name.value), node)?;
+            let source = Spanned::new(ProviderSource::Builtin(builtin.value), builtin.span);
+            let spread = Spanned::new(None, name.span);
+            return Some(Provider { name, source, sharing: None, config: serde_json::Value::Null, spread });
+        }
+        let what = format!("provider {}", name.value);
+        let fields = self.fields(&what, node, name.span, &PROVIDER)?;
+        let source = self.provider_source(&what, &fields);
+        let sharing = fields.get("sharing").and_then(|node| self.sharing(node));
+        let config = fields.get("config").map(json).unwrap_or_default();
+        let spread = Spanned::new(self.spread(&fields), fields.key_span("replicas"));
+        Some(Provider { name, source: source?, sharing, config, spread })
+    }
+
+    fn provider_source(&mut self, what: &str, fields: &Fields<'_>) -> Option<Spanned<ProviderSource>> {
+        let given: Vec<&str> =
+            PROVIDER_SOURCES.into_iter().filter(|name| fields.get(name).is_some()).collect();
+        let [field] = given.as_slice() else {
+            let message = match given.as_slice() {
+                [] => format!("{what} does not say what to run"),
+                given => format!("{what} says {}", given.join(" and ")),
+            };
+            self.error(fields.span, message, "write one of builtin, process, command, external");
+            return None;
+        };
+        let node = fields.get(field)?;
+        let source = match *field {
+            "builtin" => ProviderSource::Builtin(self.text(field, node)?.value),
+            "process" => ProviderSource::BuiltinProcess(self.text(field, node)?.value),
+            "command" => self.command(node)?,
+            _ => self.external(node)?,
+        };
+        Some(Spanned::new(source, node.span))
+    }
+
+    fn command(&mut self, node: &Node) -> Option<ProviderSource> {
+        let words = self.texts("command", node);
+        if words.is_empty() {
+            let help = "write the program and its arguments: [./my-provider, --verbose]";
+            self.error(node.span, "command names no program".to_owned(), help);
+            return None;
+        }
+        Some(ProviderSource::Command(words))
+    }
+
+    fn external(&mut self, node: &Node) -> Option<ProviderSource> {
+        if !self.boolean("external", node)? {
+            let message = "external is false".to_owned();
+            self.error(node.span, message, "say what to run: builtin, process or command");
+            return None;
+        }
+        Some(ProviderSource::External)
+    }
+
+    fn sharing(&mut self, node: &Node) -> Option<Sharing> {
+        let text = self.text("sharing", node)?;
+        match text.value.as_str() {
+            "replicable" => Some(Sharing::Replicable),
+            "exclusive" => Some(Sharing::Exclusive),
+            other => {
+                let message = format!("sharing is `{other}`, expected replicable or exclusive");
+                self.error(text.span, message, "");
+                None
+            }
+        }
+    }
+
+    /// Source → interface or package → target, or a map, or a list of maps with different names.
+    fn links(&mut self, fields: &Fields<'_>) -> Vec<Link> {
+        let Some(node) = fields.get("links") else { return Vec::new() };
+        let mut links = Vec::new();
+        for (source, node) in self.entries("links", node).unwrap_or_default() {
+            let what = format!("the links of {}", source.value);
+            for (interface, node) in self.entries(&what, node).unwrap_or_default() {
+                let Some(pattern) = self.interface(interface) else { continue };
+                let pattern = Spanned::new(pattern, interface.span);
+                match &node.value {
+                    Value::List(items) => {
+                        links.extend(items.iter().filter_map(|item| self.link(source, &pattern, item)));
+                    }
+                    Value::Scalar { .. } | Value::Map(_) => links.extend(self.link(source, &pattern, node)),
+                }
+            }
+        }
+        links
+    }
+
+    fn interface(&mut self, text: &Spanned<String>) -> Option<InterfacePattern> {
+        let pattern = text.value.parse().ok();
+        if pattern.is_none() {
+            let message = format!("`{}` is not an interface or package", text.value);
+            self.error(text.span, message, "write it as wasi:keyvalue or wasi:keyvalue/store@0.2.0");
+        }
+        pattern
+    }
+
+    fn link(
+        &mut self,
+        source: &Spanned<String>,
+        interface: &Spanned<InterfacePattern>,
+        node: &Node,
+    ) -> Option<Link> {
+        let what = format!("the link {} → {}", source.value, interface.value);
+        let plain = |target: Spanned<String>| Link {
+            source: source.clone(),
+            interface: interface.clone(),
+            name: DEFAULT_LINK.to_owned(),
+            target,
+            config: Default::default(),
+            timeout_ms: None,
+            idempotent: Vec::new(),
+        };
+        if let Value::Scalar { .. } = &node.value {
+            return Some(plain(self.text(&what, node)?));
+        }
+        let fields = self.fields(&what, node, interface.span, &LINK)?;
+        if fields.get("target").is_none() {
+            self.error(interface.span, format!("{what} has no target"), "add `target: NAME`");
+        }
+        let target = fields.get("target").and_then(|node| self.text("target", node));
+        let name = fields.get("name").and_then(|node| self.text("name", node));
+        let config = fields.get("config").map(|node| self.text_map("config", node));
+        let idempotent = fields.get("idempotent").map(|node| self.texts("idempotent", node));
+        let timeout_ms = fields.get("timeout").and_then(|node| self.millis("timeout", node));
+        let link = plain(target?);
+        Some(Link {
+            name: name.map_or(link.name, |name| name.value),
+            config: config.unwrap_or_default(),
+            timeout_ms,
+            idempotent: idempotent.unwrap_or_default(),
+            ..link
+        })
+    }
+
+    /// `[HOST]/PATH: component`.
+    fn routes(&mut self, fields: &Fields<'_>) -> Vec<Route> {
+        let Some(node) = fields.get("routes") else { return Vec::new() };
+        let mut routes: Vec<Route> = Vec::new();
+        for (key, node) in self.entries("routes", node).unwrap_or_default() {
+            let target = self.text(&format!("the route {}", key.value), node);
+            match route::parse(&key.value) {
+                Err(help) => self.error(key.span, format!("`{}` is not a route", key.value), help),
+                Ok((host, path)) => {
+                    if let Some(first) = routes.iter().find(|each| each.host == host && each.path == path) {
+                        let help = format!("the first is on line {}", first.span.line);
+                        self.error(key.span, format!("the route {} is here twice", key.value), help);
+                    }
+                    routes.extend(target.map(|target| Route { host, path, span: key.span, target }));
+                }
+            }
+        }
+        routes
+    }
+}

@@ -1,0 +1,328 @@
+//! From what an application wants and what the lattice holds to the fewest writes that make them agree. Pure.
+//!
+//! [`plan`] changes nothing that is as it should be: a second plan after the first was written is empty, an object's
+//! generation rises only when the object changes, and what runs stays where it is. [`removal`] is the plan for
+//! nothing. The order of the steps keeps requests flowing (what is new is there before what is old goes) and lets the
+//! application's record, written first and checked by its revision, decide between two who plan at once.
+
+mod place;
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{
+    Application, Component, ObjectKind, Placement, Provider, ProviderSource, Sharing, Spread,
+};
+
+pub use record::AnyRecord;
+
+use crate::inventory::{Inventory, Records, Stored};
+use crate::validate::{Desired, DesiredLink};
+use place::Placer;
+
+/// What to write, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// One after the other; the first that fails with a conflict ends the plan: read again, plan again.
+    pub steps: Vec<Step>,
+    /// What the user should know: replicas that found no host, data on a host that is away.
+    pub notes: Vec<String>,
+    /// Where each object of the application, and each shared provider it uses, is to run.
+    pub placed: BTreeMap<ObjectId, Vec<ProcessId>>,
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Write a record where there must be none.
+    Create(AnyRecord),
+    /// Write a record where there is none; one that is there already is fine.
+    Ensure(AnyRecord),
+    /// Write over a revision.
+    Update {
+        /// The new record.
+        record: AnyRecord,
+        /// The revision it replaces.
+        revision: u64,
+        /// What the record said before.
+        before: AnyRecord,
+    },
+    /// Delete a record.
+    Delete {
+        /// Its key in the spec bucket.
+        key: String,
+        /// What it said.
+        before: AnyRecord,
+    },
+}
+
+impl Plan {
+    /// Whether everything is as it should be already.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// What to write so that the lattice holds what `desired` says.
+#[must_use]
+pub fn plan(desired: &Desired, inventory: &Inventory) -> Plan {
+    let mut planner = Planner::new(inventory, &desired.team, &desired.application);
+    for provider in &desired.shared {
+        planner.shared(provider);
+    }
+    for provider in &desired.providers {
+        planner.provider(provider);
+    }
+    for component in &desired.components {
+        planner.component(component);
+    }
+    for link in &desired.links {
+        planner.link(link);
+    }
+    for route in &desired.routes {
+        planner.own(route.clone().into(), find(&inventory.routes, route));
+    }
+    planner.finish(Some(desired))
+}
+
+/// What to write so that nothing of an application is left; `None` where there is no such application.
+#[must_use]
+pub fn removal(team: &str, application: &str, inventory: &Inventory) -> Option<Plan> {
+    inventory.applications.get(&key::application(team, application))?;
+    Some(Planner::new(inventory, team, application).finish(None))
+}
+
+fn find<'a, R: wicker_lattice::store::Record>(records: &'a Records<R>, record: &R) -> Option<&'a Stored<R>> {
+    records.get(&record.key())
+}
+
+struct Planner<'a> {
+    inventory: &'a Inventory,
+    before: Option<&'a Stored<Application>>,
+    team: &'a str,
+    application: &'a str,
+    /// Of this deployment.
+    generation: u64,
+    placer: Placer<'a>,
+    /// Keys that the application holds from now on.
+    keys: BTreeSet<String>,
+    plan: Plan,
+    placements: Vec<Step>,
+    /// Placements that are no longer wanted.
+    leaving: Vec<Step>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(inventory: &'a Inventory, team: &'a str, application: &'a str) -> Self {
+        let before = inventory.applications.get(&key::application(team, application));
+        let is_ours = |id: &ObjectId| id.team() == team && id.application() == application;
+        let components = inventory.components.values().map(|stored| &stored.record);
+        let providers = inventory.providers.values().map(|stored| &stored.record);
+        let generations = components
+            .filter(|component| is_ours(&component.id))
+            .map(|component| component.generation)
+            .chain(providers.filter(|provider| is_ours(&provider.id)).map(|provider| provider.generation))
+            .chain(before.map(|stored| stored.record.generation));
+        Self {
+            inventory,
+            before,
+            team,
+            application,
+            generation: generations.max().unwrap_or_default() + 1,
+            placer: Placer::new(inventory),
+            keys: BTreeSet::new(),
+            plan: Plan::default(),
+            placements: Vec::new(),
+            leaving: Vec::new(),
+        }
+    }
+
+    /// Writes a record of the application's own, unless it says this already.
+    fn own<R: Into<AnyRecord> + Clone + PartialEq>(&mut self, record: AnyRecord, stored: Option<&Stored<R>>) {
+        self.keys.insert(record.key());
+        match stored.map(|stored| (stored.revision, stored.record.clone().into())) {
+            None => self.plan.steps.push(Step::Create(record)),
+            Some((_, before)) if before == record => {}
+            Some((revision, before)) => self.plan.steps.push(Step::Update { record, revision, before }),
+        }
+    }
+
+    fn component(&mut self, component: &Component) {
+        let stored = find(&self.inventory.components, component);
+        let generation = match stored.map(|stored| &stored.record) {
+            Some(before) if same_component(before, component) => before.generation,
+            _ => self.generation,
+        };
+        self.own(Component { generation, ..component.clone() }.into(), stored);
+        let wanted = self.placer.spread(&component.id, &component.spread, &mut self.plan.notes);
+        self.place(&component.id, ObjectKind::Component, generation, wanted);
+    }
+
+    fn provider(&mut self, provider: &Provider) {
+        let stored = find(&self.inventory.providers, provider);
+        let owner = stored.and_then(|stored| stored.record.owner);
+        let provider = Provider { owner, ..provider.clone() };
+        let generation = match stored.map(|stored| &stored.record) {
+            Some(before) if same_provider(before, &provider) => before.generation,
+            _ => self.generation,
+        };
+        self.own(Provider { generation, ..provider.clone() }.into(), stored);
+        self.place_provider(&provider, generation);
+    }
+
+    /// A provider that several applications use: made if it is missing, and given a host if it has none.
+    fn shared(&mut self, provider: &Provider) {
+        let stored = find(&self.inventory.providers, provider);
+        if stored.is_none() {
+            self.plan.steps.push(Step::Ensure(provider.clone().into()));
+        }
+        let provider = stored.map_or(provider, |stored| &stored.record);
+        self.place_provider(provider, provider.generation);
+    }
+
+    fn place_provider(&mut self, provider: &Provider, generation: u64) {
+        if provider.source == ProviderSource::External {
+            return;
+        }
+        let notes = &mut self.plan.notes;
+        let wanted = match provider.sharing {
+            Sharing::Exclusive => self.placer.exclusive(provider, notes).into_iter().collect(),
+            Sharing::Replicable => self.placer.spread(&provider.id, &provider.spread, notes),
+        };
+        self.place(&provider.id, ObjectKind::Provider, generation, wanted);
+    }
+
+    fn place(&mut self, id: &ObjectId, kind: ObjectKind, generation: u64, wanted: Vec<ProcessId>) {
+        for host in &wanted {
+            let placement = Placement { host: *host, object: id.clone(), kind, generation };
+            let step = match find(&self.inventory.placements, &placement) {
+                None => Step::Ensure(placement.into()),
+                Some(stored) if stored.record == placement => continue,
+                Some(stored) => Step::Update {
+                    record: placement.into(),
+                    revision: stored.revision,
+                    before: stored.record.clone().into(),
+                },
+            };
+            self.placements.push(step);
+        }
+        for (key, stored) in self.inventory.placements_of(id) {
+            if !wanted.contains(&stored.record.host) {
+                let before = stored.record.clone().into();
+                self.leaving.push(Step::Delete { key: key.clone(), before });
+            }
+        }
+        self.plan.placed.insert(id.clone(), wanted);
+    }
+
+    fn link(&mut self, DesiredLink { link, is_default }: &DesiredLink) {
+        let stored = find(&self.inventory.links, link);
+        let link = match stored {
+            Some(stored) if *is_default => &stored.record,
+            _ => link,
+        };
+        self.own(link.clone().into(), stored);
+    }
+
+    /// Puts the steps in order and adds what goes: everything when nothing is desired any more.
+    fn finish(mut self, desired: Option<&Desired>) -> Plan {
+        let removed = self.removed(desired.is_none());
+        let mut steps = std::mem::take(&mut self.plan.steps);
+        steps.sort_by_key(|step| match step {
+            Step::Create(record) | Step::Ensure(record) | Step::Update { record, .. } => record.rank(),
+            Step::Delete { before, .. } => before.rank(),
+        });
+        steps.append(&mut self.placements);
+        steps.append(&mut self.leaving);
+        steps.extend(removed.iter().cloned());
+        let before = self.before;
+        match desired {
+            Some(desired) => {
+                if let Some(step) = self.application_step(desired, !steps.is_empty(), &removed) {
+                    steps.insert(0, step);
+                }
+            }
+            None => steps.extend(before.map(|stored| delete(stored.record.clone().into()))),
+        }
+        self.plan.steps = steps;
+        self.plan
+    }
+
+    /// The record that holds the application together; its keys include what is still to be removed.
+    fn application_step(&self, desired: &Desired, is_changed: bool, removed: &[Step]) -> Option<Step> {
+        let removed = removed.iter().filter_map(|step| match step {
+            Step::Delete { key, .. } => Some(key.clone()),
+            _ => None,
+        });
+        let record = Application {
+            team: self.team.to_owned(),
+            name: self.application.to_owned(),
+            version: desired.version.clone(),
+            generation: self.generation,
+            manifest: desired.manifest.clone(),
+            keys: self.keys.iter().cloned().chain(removed).collect(),
+        };
+        let Some(stored) = self.before else { return Some(Step::Create(record.into())) };
+        let is_same = (&stored.record.version, &stored.record.manifest) == (&record.version, &record.manifest);
+        let before = stored.record.clone().into();
+        (is_changed || !is_same)
+            .then(|| Step::Update { record: record.into(), revision: stored.revision, before })
+    }
+
+    /// What the application held and holds no more, placements first; with `all`, also the links that users made for
+    /// its objects.
+    fn removed(&self, all: bool) -> Vec<Step> {
+        let held: BTreeSet<&String> =
+            self.before.iter().flat_map(|stored| &stored.record.keys).collect();
+        let goes = |key: &String| held.contains(key) && !self.keys.contains(key);
+        let components = self.inventory.components.iter().filter(|(key, _)| goes(key));
+        let providers = self.inventory.providers.iter().filter(|(key, _)| goes(key));
+        let objects: Vec<AnyRecord> = components
+            .map(|(_, stored)| stored.record.clone().into())
+            .chain(providers.map(|(_, stored)| stored.record.clone().into()))
+            .collect();
+        let gone: BTreeSet<&ObjectId> = objects.iter().filter_map(AnyRecord::object).collect();
+        let routes = self.inventory.routes.iter().filter(|(key, stored)| {
+            goes(key) && stored.record.claimed_by == format!("{}/{}", self.team, self.application)
+        });
+        let links = self.inventory.links.iter().filter(|(key, stored)| {
+            goes(key) || gone.contains(&stored.record.source) || (all && self.is_ours(&stored.record.source))
+        });
+        let placements = self.inventory.placements.values();
+        let placements = placements.filter(|stored| gone.contains(&stored.record.object));
+        let mut steps: Vec<Step> =
+            routes.map(|(_, stored)| delete(stored.record.clone().into())).collect();
+        steps.extend(placements.map(|stored| delete(stored.record.clone().into())));
+        steps.extend(links.map(|(_, stored)| delete(stored.record.clone().into())));
+        steps.extend(objects.iter().cloned().map(delete));
+        steps
+    }
+
+    fn is_ours(&self, id: &ObjectId) -> bool {
+        id.team() == self.team && id.application() == self.application
+    }
+}
+
+fn delete(before: AnyRecord) -> Step {
+    Step::Delete { key: before.key(), before }
+}
+
+/// Whether two specs differ in nothing that a running component would notice.
+fn same_component(before: &Component, after: &Component) -> bool {
+    let spread = Spread::default();
+    let plain = |component: &Component| Component { generation: 0, spread: spread.clone(), ..component.clone() };
+    plain(before) == plain(after)
+}
+
+/// Whether two specs differ in nothing that a running provider would notice.
+fn same_provider(before: &Provider, after: &Provider) -> bool {
+    let spread = Spread::default();
+    let plain = |provider: &Provider| Provider { generation: 0, spread: spread.clone(), ..provider.clone() };
+    plain(before) == plain(after)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,327 @@
+//! Links: which imports each covers, whom its target means, and whether the types agree; then the imports that no
+//! link covers.
+
+use std::collections::BTreeSet;
+
+use wicker_lattice::call::DEFAULT_LINK;
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::interface::InterfaceName;
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{Link, Scope};
+use wicker_lattice::types::{Functions, Type};
+
+use super::{Batch, DesiredLink};
+use crate::compat::mismatches;
+use crate::diagnostic::Problems;
+use crate::known::{default_provider, is_host_served};
+use crate::manifest::{self, Manifest};
+use crate::names::{self, Resolved};
+use crate::suggest;
+
+impl Batch<'_> {
+    pub(super) fn links(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<DesiredLink> {
+        let mut links: Vec<DesiredLink> = Vec::new();
+        for declared in &manifest.links {
+            for link in self.link(manifest, declared, problems) {
+                let is_taken = links.iter().any(|DesiredLink { link: other, .. }| {
+                    (&other.source, &other.scope, &other.name) == (&link.source, &link.scope, &link.name)
+                });
+                if is_taken {
+                    let message = format!("{} is linked twice for {}", link.scope.as_str(), link.source);
+                    let help = "one link an import; give others a `name`";
+                    problems.error(&manifest.source, declared.interface.span, message, help);
+                    continue;
+                }
+                links.push(DesiredLink { link, is_default: false });
+            }
+        }
+        for component in &manifest.components {
+            self.cover_imports(manifest, component, &mut links, problems);
+            self.check_shared_resources(manifest, component, &links, problems);
+        }
+        links
+    }
+
+    /// The records of one entry: one for each package or interface version that its source really imports.
+    fn link(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Vec<Link> {
+        let source = self.source(manifest, link, problems);
+        let target = self.target(manifest, link, problems);
+        let (Some(source), Some(target)) = (source, target) else { return Vec::new() };
+        if source == target {
+            let message = format!("`{}` is linked to itself", link.source.value);
+            problems.error(&manifest.source, link.target.span, message, "");
+        }
+        let scopes = match self.world(&source) {
+            Some(world) => {
+                let imports: Vec<(&InterfaceName, &Functions)> = world
+                    .imports
+                    .iter()
+                    .filter(|(name, _)| link.interface.value.matches(name) && !is_host_served(name))
+                    .collect();
+                self.check_types(manifest, link, &target, &imports, problems);
+                let scopes = imports.iter().map(|(name, _)| scope(name, link.interface.value.is_interface()));
+                scopes.collect()
+            }
+            None => written_scope(link).into_iter().collect::<BTreeSet<_>>(),
+        };
+        if scopes.is_empty() {
+            self.nothing_to_link(manifest, link, &source, problems);
+        }
+        let record = |scope| Link {
+            source: source.clone(),
+            scope,
+            name: link.name.clone(),
+            target: target.clone(),
+            config: link.config.clone(),
+            timeout_ms: link.timeout_ms,
+            idempotent: link.idempotent.clone(),
+        };
+        scopes.into_iter().map(record).collect()
+    }
+
+    fn source(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Option<ObjectId> {
+        let name = &link.source.value;
+        if own_names(manifest).any(|each| each == name) {
+            return manifest.id(name);
+        }
+        let message = format!("`{name}` has links but is no component or provider here");
+        problems.error(&manifest.source, link.source.span, message, suggest::help(name, own_names(manifest)));
+        None
+    }
+
+    /// Whom a target means: somebody in this file, a builtin, or somebody in the lattice.
+    fn target(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Option<ObjectId> {
+        let text = &link.target.value;
+        if own_names(manifest).any(|name| name == text) {
+            return manifest.id(text);
+        }
+        if self.facts.builtins.contains_key(text) {
+            return ObjectId::bare(text).ok();
+        }
+        let others: Vec<ObjectId> = self.known_objects();
+        let (message, help) = match names::resolve(text, &others) {
+            Resolved::One(id) => return Some(id),
+            Resolved::Unknown(id) => {
+                let message = format!("{id} is not in the lattice yet");
+                let help = "calls wait until it is deployed";
+                problems.warning(&manifest.source, link.target.span, message, help);
+                return Some(id);
+            }
+            Resolved::Several(ids) => (format!("`{text}` may mean several"), join(&ids)),
+            Resolved::None => {
+                let builtins = self.facts.builtins.keys().map(String::as_str);
+                let known = own_names(manifest).chain(builtins).chain(others.iter().map(ObjectId::as_str));
+                (format!("nothing is called `{text}`"), suggest::help(text, known))
+            }
+        };
+        problems.error(&manifest.source, link.target.span, message, help);
+        None
+    }
+
+    fn known_objects(&self) -> Vec<ObjectId> {
+        let mut ids: BTreeSet<ObjectId> = self.facts.inventory.objects().cloned().collect();
+        for manifest in self.manifests {
+            ids.extend(own_names(manifest).filter_map(|name| manifest.id(name)));
+        }
+        ids.into_iter().collect()
+    }
+
+    fn check_types(
+        &self,
+        manifest: &Manifest,
+        link: &manifest::Link,
+        target: &ObjectId,
+        imports: &[(&InterfaceName, &Functions)],
+        problems: &mut Problems,
+    ) {
+        let Some(world) = self.world(target) else { return };
+        for mismatch in imports.iter().flat_map(|(name, functions)| mismatches(name, functions, world)) {
+            let message = format!("`{}` cannot serve `{}`: it {mismatch}", link.target.value, link.source.value);
+            let offered: Vec<String> = world.exports.keys().map(ToString::to_string).collect();
+            let help = format!("`{}` exports {}", link.target.value, offered.join(", "));
+            problems.error(&manifest.source, link.target.span, message, help);
+        }
+    }
+
+    fn nothing_to_link(
+        &self,
+        manifest: &Manifest,
+        link: &manifest::Link,
+        source: &ObjectId,
+        problems: &mut Problems,
+    ) {
+        let (name, pattern) = (&link.source.value, &link.interface.value);
+        let (message, help) = match self.world(source) {
+            Some(world) => {
+                let imports: BTreeSet<String> = world
+                    .imports
+                    .keys()
+                    .filter(|name| !is_host_served(name))
+                    .map(|name| name.key().package().to_string())
+                    .collect();
+                let imports: Vec<String> = imports.into_iter().collect();
+                let help = match imports.as_slice() {
+                    [] => "it imports nothing that a link could serve".to_owned(),
+                    imports => format!("it imports {}", imports.join(", ")),
+                };
+                (format!("`{name}` does not import {pattern}"), help)
+            }
+            None => {
+                let message = format!("what `{name}` imports is not known before it runs");
+                (message, "write the version: namespace:package@version".to_owned())
+            }
+        };
+        problems.error(&manifest.source, link.interface.span, message, help);
+    }
+
+    /// Gives imports that no link covers their default provider, or notes that nobody serves them.
+    fn cover_imports(
+        &self,
+        manifest: &Manifest,
+        component: &manifest::Component,
+        links: &mut Vec<DesiredLink>,
+        problems: &mut Problems,
+    ) {
+        let Some(id) = manifest.id(&component.name.value) else { return };
+        let Some(world) = self.world(&id) else { return };
+        let mut missing: BTreeSet<String> = BTreeSet::new();
+        for name in world.imports.keys().filter(|name| !is_host_served(name)) {
+            if covering(links, &id, name).is_some() {
+                continue;
+            }
+            let builtin = default_provider(name).filter(|builtin| self.facts.builtins.contains_key(*builtin));
+            match builtin.and_then(|builtin| ObjectId::bare(builtin).ok()) {
+                Some(target) => links.push(default_link(&id, name, target)),
+                None if self.is_linked_by_hand(&id, name) => {}
+                None => drop(missing.insert(name.key().package().to_string())),
+            }
+        }
+        for package in missing {
+            let message = format!("`{}` imports {package} and no link serves it", component.name.value);
+            let help = self.who_exports(manifest, &component.name.value, &package);
+            problems.error(&manifest.source, component.name.span, message, help);
+        }
+    }
+
+    /// Whether the lattice has a link for this import that no manifest declared.
+    fn is_linked_by_hand(&self, source: &ObjectId, import: &InterfaceName) -> bool {
+        [scope(import, true), scope(import, false)]
+            .iter()
+            .any(|scope| self.facts.inventory.links.contains_key(&key::link(source, scope, DEFAULT_LINK)))
+    }
+
+    fn who_exports(&self, manifest: &Manifest, source: &str, package: &str) -> String {
+        let known = self.known_objects();
+        let exporter = known.iter().find(|id| {
+            let exports = self.world(id).map(|world| world.exports.keys());
+            exports.is_some_and(|mut names| names.any(|name| name.key().package().as_str() == package))
+        });
+        let plain = package.split('@').next().unwrap_or(package);
+        match exporter {
+            Some(id) => {
+                let is_own = manifest.id(id.name()).as_ref() == Some(id);
+                let target = if is_own { id.name() } else { id.as_str() };
+                format!("{id} exports it: add `links: {{{source}: {{{plain}: {target}}}}}`")
+            }
+            None => format!("add `links: {{{source}: {{{plain}: TARGET}}}}`"),
+        }
+    }
+
+    /// Notes interfaces that pass a resource between them and lead to different targets.
+    fn check_shared_resources(
+        &self,
+        manifest: &Manifest,
+        component: &manifest::Component,
+        links: &[DesiredLink],
+        problems: &mut Problems,
+    ) {
+        let Some(id) = manifest.id(&component.name.value) else { return };
+        let Some(world) = self.world(&id) else { return };
+        for (name, functions) in &world.imports {
+            let Some(link) = covering(links, &id, name) else { continue };
+            for owner in resource_owners(functions) {
+                let mut imports = world.imports.keys().filter(|other| other.key() == owner);
+                let other = imports.find_map(|other| covering(links, &id, other));
+                if let Some(other) = other.filter(|other| other.target != link.target) {
+                    let message = format!(
+                        "{name} uses resources of {owner}, but leads to {} and that to {}",
+                        link.target, other.target
+                    );
+                    let help = "link both to one target";
+                    problems.error(&manifest.source, component.name.span, message, help);
+                }
+            }
+        }
+    }
+}
+
+fn own_names(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    let components = manifest.components.iter().map(|each| each.name.value.as_str());
+    components.chain(manifest.providers.iter().map(|each| each.name.value.as_str()))
+}
+
+/// The link that covers an import: the narrower one wins.
+fn covering<'l>(links: &'l [DesiredLink], source: &ObjectId, import: &InterfaceName) -> Option<&'l Link> {
+    let find = |scope: Scope| {
+        let mut links = links.iter().map(|desired| &desired.link);
+        links.find(|link| link.source == *source && link.name == DEFAULT_LINK && link.scope == scope)
+    };
+    find(scope(import, true)).or_else(|| find(scope(import, false)))
+}
+
+/// What a link for this import is keyed by.
+pub(crate) fn scope(import: &InterfaceName, is_interface: bool) -> Scope {
+    let key = import.key();
+    if is_interface { Scope::Interface(key) } else { Scope::Package(key.package()) }
+}
+
+/// What the user wrote, where no world says what is imported: it needs its version then.
+fn written_scope(link: &manifest::Link) -> Option<Scope> {
+    let pattern = &link.interface.value;
+    if !pattern.has_version() {
+        return None;
+    }
+    match pattern.interface() {
+        Some(interface) => Some(Scope::Interface(interface)),
+        None => pattern.package().map(Scope::Package),
+    }
+}
+
+fn default_link(source: &ObjectId, import: &InterfaceName, target: ObjectId) -> DesiredLink {
+    let link = Link {
+        source: source.clone(),
+        scope: scope(import, false),
+        name: DEFAULT_LINK.to_owned(),
+        target,
+        config: Default::default(),
+        timeout_ms: None,
+        idempotent: Vec::new(),
+    };
+    DesiredLink { link, is_default: true }
+}
+
+/// The interfaces whose resources these functions take or give.
+fn resource_owners(functions: &Functions) -> BTreeSet<wicker_lattice::interface::InterfaceKey> {
+    let mut owners = BTreeSet::new();
+    let mut types: Vec<&Type> = Vec::new();
+    for function in functions.values() {
+        types.extend(function.params.iter().map(|(_, ty)| ty));
+        types.extend(&function.result);
+    }
+    while let Some(ty) = types.pop() {
+        match ty {
+            Type::Own(owner, _) | Type::Borrow(owner, _) => drop(owners.insert(owner.clone())),
+            Type::List(inner) | Type::Option(inner) => types.push(inner),
+            Type::Record(fields) => types.extend(fields.iter().map(|(_, ty)| ty)),
+            Type::Tuple(inner) => types.extend(inner),
+            Type::Variant(cases) => types.extend(cases.iter().filter_map(|(_, ty)| ty.as_ref())),
+            Type::Result { ok, err } => types.extend(ok.iter().chain(err).map(|ty| &**ty)),
+            _ => {}
+        }
+    }
+    owners
+}
+
+fn join(ids: &[ObjectId]) -> String {
+    ids.iter().map(ObjectId::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,186 @@
+//! Whether manifests fit their components, each other and the lattice; and the records that follow from them.
+//!
+//! [`validate`] takes several manifests at once, so that applications that link to each other can be deployed in one
+//! go. It reports every problem it finds; only manifests without any become [`Desired`].
+
+mod links;
+mod objects;
+
+use std::collections::BTreeMap;
+
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{Component, Link, Provider, Route};
+use wicker_lattice::types::World;
+
+use crate::diagnostic::Problems;
+use crate::inventory::{Builtins, Inventory};
+use crate::known::is_http_export;
+use crate::manifest::Manifest;
+use crate::{manifest, route, suggest};
+
+pub(crate) use objects::carries;
+pub use objects::shared_provider;
+
+/// A component's file, as whoever read it found it.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// `sha256:<hex>`.
+    pub digest: String,
+    /// What it needs and offers.
+    pub world: World,
+}
+
+/// What [`validate`] knows besides the manifests.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The file of each component of the manifests, or why it cannot be read.
+    pub images: &'a BTreeMap<ObjectId, Result<Image, String>>,
+    /// The provider implementations of this `wicker`.
+    pub builtins: &'a Builtins,
+    /// The lattice.
+    pub inventory: &'a Inventory,
+}
+
+/// What one manifest wants the lattice's records to say. Generations are the planner's: they are 0 here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// Who owns it.
+    pub team: String,
+    /// Its name.
+    pub application: String,
+    /// For people.
+    pub version: Option<String>,
+    /// The file's text.
+    pub manifest: String,
+    /// What should run.
+    pub components: Vec<Component>,
+    /// What should run beside it.
+    pub providers: Vec<Provider>,
+    /// Who serves whose imports.
+    pub links: Vec<DesiredLink>,
+    /// Which requests go where.
+    pub routes: Vec<Route>,
+    /// Providers that several applications share: made where they are missing, never changed or removed.
+    pub shared: Vec<Provider>,
+}
+
+/// A link that an application wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredLink {
+    /// The record.
+    pub link: Link,
+    /// The manifest says nothing about this import: one that is there already stays as it is.
+    pub is_default: bool,
+}
+
+/// Checks manifests against each other and `facts`, and says what they want. Warnings come with the result.
+///
+/// # Errors
+/// All problems of all manifests, by file and line.
+pub fn validate(
+    manifests: &[Manifest],
+    facts: Facts<'_>,
+) -> Result<(Vec<Desired>, Problems), Problems> {
+    let mut problems = Problems::default();
+    let batch = Batch { manifests, facts };
+    batch.check_applications(&mut problems);
+    let desired = manifests.iter().map(|manifest| batch.desired(manifest, &mut problems)).collect();
+    let problems = problems.sorted();
+    if problems.has_errors() { Err(problems) } else { Ok((desired, problems)) }
+}
+
+/// The manifests that are validated together, and what is known besides.
+struct Batch<'a> {
+    manifests: &'a [Manifest],
+    facts: Facts<'a>,
+}
+
+impl Batch<'_> {
+    fn check_applications(&self, problems: &mut Problems) {
+        for (index, manifest) in self.manifests.iter().enumerate() {
+            let mut before = self.manifests.iter().take(index);
+            if let Some(first) = before.find(|each| each.claimant() == manifest.claimant()) {
+                let message = format!("{} is declared twice", manifest.claimant());
+                let help = format!("also in {}", first.source.file());
+                problems.error(&manifest.source, manifest.application.span, message, help);
+            }
+        }
+    }
+
+    fn desired(&self, manifest: &Manifest, problems: &mut Problems) -> Desired {
+        let components = self.components(manifest, problems);
+        let providers = self.providers(manifest, problems);
+        let links = self.links(manifest, problems);
+        let routes = self.routes(manifest, problems);
+        Desired {
+            team: manifest.team.clone(),
+            application: manifest.application.value.clone(),
+            version: manifest.version.clone(),
+            manifest: manifest.source.text().to_owned(),
+            shared: self.shared(&links),
+            components,
+            providers,
+            links,
+            routes,
+        }
+    }
+
+    fn routes(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<Route> {
+        manifest.routes.iter().filter_map(|route| self.route(manifest, route, problems)).collect()
+    }
+
+    fn route(
+        &self,
+        manifest: &Manifest,
+        route: &manifest::Route,
+        problems: &mut Problems,
+    ) -> Option<Route> {
+        let name = route::print(route.host.as_deref(), &route.path);
+        if let Some(owner) = self.route_owner(manifest, route) {
+            let message = format!("the route {name} is taken by {owner}");
+            problems.error(&manifest.source, route.span, message, "choose another host or path");
+        }
+        let target = &route.target;
+        let Some(component) = manifest.components.iter().find(|each| each.name.value == target.value)
+        else {
+            let known = manifest.components.iter().map(|each| each.name.value.as_str());
+            let message = format!("the route {name} leads to `{}`, which is no component here", target.value);
+            let help = suggest::help(&target.value, known);
+            problems.error(&manifest.source, target.span, message, help);
+            return None;
+        };
+        let id = manifest.id(&component.name.value)?;
+        if let Some(world) = self.world(&id)
+            && !world.exports.keys().any(is_http_export)
+        {
+            let message = format!("`{}` cannot answer {name}: it does not export wasi:http", target.value);
+            problems.error(&manifest.source, target.span, message, "");
+        }
+        Some(Route {
+            host: route.host.clone(),
+            path: route.path.clone(),
+            target: id,
+            claimed_by: manifest.claimant(),
+            only_on: None,
+        })
+    }
+
+    /// Who else has this route: another application of the lattice, or another of these manifests.
+    fn route_owner(&self, manifest: &Manifest, route: &manifest::Route) -> Option<String> {
+        let claimant = manifest.claimant();
+        let key = key::route(route.host.as_deref(), &route.path, None);
+        let stored = self.facts.inventory.routes.get(&key).map(|stored| &stored.record.claimed_by);
+        if let Some(owner) = stored.filter(|owner| **owner != claimant) {
+            return Some(owner.clone());
+        }
+        let mut others = self.manifests.iter().filter(|other| other.claimant() != claimant);
+        let other = others.find(|other| {
+            other.routes.iter().any(|each| each.host == route.host && each.path == route.path)
+        })?;
+        Some(format!("{} in {}", other.claimant(), other.source.file()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Components and providers: their files, implementations and hosts; and what is known of the worlds of all of them.
+
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing, Spread};
+use wicker_lattice::types::World;
+
+use super::{Batch, DesiredLink, Image};
+use crate::diagnostic::{Problems, Span};
+use crate::manifest::{self, Manifest};
+use crate::suggest;
+
+impl Batch<'_> {
+    pub(super) fn components(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<Component> {
+        let each = |component| self.component(manifest, component, problems);
+        manifest.components.iter().filter_map(each).collect()
+    }
+
+    fn component(
+        &self,
+        manifest: &Manifest,
+        component: &manifest::Component,
+        problems: &mut Problems,
+    ) -> Option<Component> {
+        let id = manifest.id(&component.name.value)?;
+        self.check_not_bare(manifest, component, &id, problems);
+        self.check_hosts(manifest, &component.spread.value, component.spread.span, problems);
+        let image = self.image(manifest, component, &id, problems)?;
+        Some(Component {
+            id,
+            digest: image.digest.clone(),
+            generation: 0,
+            is_bare: false,
+            limits: component.limits.clone(),
+            grants: component.grants.clone(),
+            warm: component.warm,
+            config: component.config.clone(),
+            spread: component.spread.value.clone(),
+        })
+    }
+
+    fn image(
+        &self,
+        manifest: &Manifest,
+        component: &manifest::Component,
+        id: &ObjectId,
+        problems: &mut Problems,
+    ) -> Option<&Image> {
+        let image = match self.facts.images.get(id)? {
+            Ok(image) => image,
+            Err(reason) => {
+                let message = format!("cannot use {}: {reason}", component.image.value);
+                problems.error(&manifest.source, component.image.span, message, "");
+                return None;
+            }
+        };
+        if let Some(pinned) = component.digest.as_ref().filter(|pinned| pinned.value != image.digest) {
+            let message = format!("{} is not the file that `digest` pins", component.image.value);
+            let help = format!("the file is {}", image.digest);
+            problems.error(&manifest.source, pinned.span, message, help);
+        }
+        Some(image)
+    }
+
+    fn check_not_bare(
+        &self,
+        manifest: &Manifest,
+        component: &manifest::Component,
+        id: &ObjectId,
+        problems: &mut Problems,
+    ) {
+        let stored = self.facts.inventory.components.get(&key::component(id));
+        if stored.is_some_and(|stored| stored.record.is_bare) {
+            let message = format!("{id} already runs from a file on a host's command line");
+            let help = "stop that host, or give the application another name";
+            problems.error(&manifest.source, component.name.span, message, help);
+        }
+    }
+
+    /// Notes labels that no host carries. Without any host nothing can be told.
+    fn check_hosts(&self, manifest: &Manifest, spread: &Spread, span: Span, problems: &mut Problems) {
+        let hosts = &self.facts.inventory.hosts;
+        if hosts.is_empty() || hosts.iter().any(|host| carries(&host.labels, spread)) {
+            return;
+        }
+        let labels: Vec<String> =
+            spread.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+        let message = format!("no host carries {{{}}}", labels.join(", "));
+        let help = format!("hosts: {}; a host gets labels by `wicker up --label KEY=VALUE`", names.join(", "));
+        problems.error(&manifest.source, span, message, help);
+    }
+
+    pub(super) fn providers(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<Provider> {
+        let each = |provider| self.provider(manifest, provider, problems);
+        manifest.providers.iter().filter_map(each).collect()
+    }
+
+    fn provider(
+        &self,
+        manifest: &Manifest,
+        provider: &manifest::Provider,
+        problems: &mut Problems,
+    ) -> Option<Provider> {
+        let sharing = self.sharing(manifest, provider, problems)?;
+        let spread = provider.spread.value.clone().unwrap_or_default();
+        if sharing == Sharing::Exclusive && spread.replicas != Some(1) {
+            let message = format!("`{}` is exclusive: its state is in one process", provider.name.value);
+            problems.error(&manifest.source, provider.spread.span, message, "leave `replicas` out");
+        }
+        self.check_hosts(manifest, &spread, provider.spread.span, problems);
+        Some(Provider {
+            id: manifest.id(&provider.name.value)?,
+            source: provider.source.value.clone(),
+            generation: 0,
+            config: provider.config.clone(),
+            sharing,
+            owner: None,
+            spread,
+        })
+    }
+
+    fn sharing(
+        &self,
+        manifest: &Manifest,
+        provider: &manifest::Provider,
+        problems: &mut Problems,
+    ) -> Option<Sharing> {
+        let (ProviderSource::Builtin(name) | ProviderSource::BuiltinProcess(name)) = &provider.source.value
+        else {
+            return Some(provider.sharing.unwrap_or(Sharing::Replicable));
+        };
+        let span = provider.source.span;
+        let Some(builtin) = self.facts.builtins.get(name) else {
+            let message = format!("there is no builtin provider `{name}`");
+            let help = suggest::help(name, self.facts.builtins.keys().map(String::as_str));
+            problems.error(&manifest.source, span, message, help);
+            return None;
+        };
+        if provider.sharing.is_some_and(|sharing| sharing != builtin.sharing) {
+            let message = format!("`{name}` says by itself whether it can be shared");
+            problems.error(&manifest.source, span, message, "remove `sharing`");
+        }
+        Some(builtin.sharing)
+    }
+
+    /// The builtins that these links lead to and that belong to no application.
+    pub(super) fn shared(&self, links: &[DesiredLink]) -> Vec<Provider> {
+        let mut shared: Vec<Provider> = Vec::new();
+        for DesiredLink { link, .. } in links {
+            let is_new = !shared.iter().any(|provider| provider.id == link.target);
+            if is_new && let Some(provider) = shared_provider(&link.target, self.facts.builtins) {
+                shared.push(provider);
+            }
+        }
+        shared
+    }
+
+    /// The world of an object of these manifests or of the lattice, where it is known.
+    pub(super) fn world(&self, id: &ObjectId) -> Option<&World> {
+        let of_this = |manifest: &&Manifest| {
+            (manifest.team.as_str(), manifest.application.value.as_str()) == (id.team(), id.application())
+        };
+        let Some(manifest) = self.manifests.iter().find(of_this) else {
+            return match shared_provider(id, self.facts.builtins) {
+                Some(_) => self.facts.builtins.get(id.name()).map(|builtin| &builtin.world),
+                None => self.facts.inventory.world(id, self.facts.builtins),
+            };
+        };
+        if let Some(Ok(image)) = self.facts.images.get(id) {
+            return Some(&image.world);
+        }
+        let provider = manifest.providers.iter().find(|each| each.name.value == id.name())?;
+        match &provider.source.value {
+            ProviderSource::Builtin(name) | ProviderSource::BuiltinProcess(name) => {
+                self.facts.builtins.get(name).map(|builtin| &builtin.world)
+            }
+            ProviderSource::Command(_) | ProviderSource::External => None,
+        }
+    }
+}
+
+/// Whether a host's labels hold all that `spread` asks for.
+pub(crate) fn carries(
+    labels: &std::collections::BTreeMap<String, String>,
+    spread: &Spread,
+) -> bool {
+    spread.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// The record of a builtin that belongs to no application: `default/keyvalue-redb/keyvalue-redb`. `None` where `id`
+/// is not of that form.
+///
+/// A replicable one runs on every host, so that nobody has to cross the network to it.
+#[must_use]
+pub fn shared_provider(id: &ObjectId, builtins: &crate::inventory::Builtins) -> Option<Provider> {
+    if ObjectId::bare(id.name()).ok().as_ref() != Some(id) {
+        return None;
+    }
+    let builtin = builtins.get(id.name())?;
+    let replicas = match builtin.sharing {
+        Sharing::Exclusive => Some(1),
+        Sharing::Replicable => None,
+    };
+    Some(Provider {
+        id: id.clone(),
+        source: ProviderSource::Builtin(id.name().to_owned()),
+        generation: 0,
+        config: serde_json::Value::Null,
+        sharing: builtin.sharing,
+        owner: None,
+        spread: Spread { replicas, ..Spread::default() },
+    })
+}
