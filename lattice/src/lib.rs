@@ -17,3 +17,5 @@ pub mod store;
 pub mod subject;
 pub mod types;
 pub mod value;
+#[cfg(feature = "wit")]
+pub mod wave;

@@ -101,22 +101,24 @@ impl FunctionType {
 
 /// The canonical form: `func(self:borrow<wasi:keyvalue/store#bucket>,key:string,)->result<option<list<u8>>,_>`.
 ///
-/// Parameter names count; the function's own name, versions, documentation, aliases and `async` do not.
+/// Parameter names count; the function's own name, versions, documentation, aliases and `async` do not. The alternate
+/// form (`{:#}`) is for people: `func(self: borrow<bucket>, key: string) -> result<option<list<u8>>, _>`.
 impl fmt::Display for FunctionType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("func(")?;
-        for (name, ty) in &self.params {
-            write!(f, "{name}:{ty},")?;
-        }
+        items(f, &self.params, |f, (name, ty)| named(f, name, ty))?;
         f.write_str(")")?;
-        self.result.as_ref().map_or(Ok(()), |result| write!(f, "->{result}"))
+        let Some(result) = &self.result else { return Ok(()) };
+        f.write_str(if f.alternate() { " -> " } else { "->" })?;
+        result.fmt(f)
     }
 }
 
 /// The canonical form: no spaces, names and structure only, resources by package and interface without version.
 ///
 /// Injective but for those versions: each kind of type begins with a word of its own, every list of items ends each of
-/// them with a comma and is closed by a bracket, and WIT names hold neither commas, colons nor brackets.
+/// them with a comma and is closed by a bracket, and WIT names hold neither commas, colons nor brackets. The alternate
+/// form (`{:#}`) is for people.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -133,57 +135,91 @@ impl fmt::Display for Type {
             Self::F64 => f.write_str("f64"),
             Self::Char => f.write_str("char"),
             Self::String => f.write_str("string"),
-            Self::List(element) => write!(f, "list<{element}>"),
-            Self::Record(fields) => {
-                braced(f, "record", fields, |f, (name, ty)| write!(f, "{name}:{ty}"))
-            }
-            Self::Tuple(types) => braced(f, "tuple", types, |f, ty| write!(f, "{ty}")),
-            Self::Variant(cases) => braced(f, "variant", cases, |f, (name, ty)| match ty {
-                Some(ty) => write!(f, "{name}({ty})"),
-                None => f.write_str(name),
+            Self::List(element) => angled(f, "list", &[Some(element)]),
+            Self::Record(fields) => braced(f, "record", fields, |f, (name, ty)| named(f, name, ty)),
+            Self::Tuple(types) => braced(f, "tuple", types, |f, ty| ty.fmt(f)),
+            Self::Variant(cases) => braced(f, "variant", cases, |f, (name, ty)| {
+                f.write_str(name)?;
+                let Some(ty) = ty else { return Ok(()) };
+                f.write_str("(")?;
+                ty.fmt(f)?;
+                f.write_str(")")
             }),
             Self::Enum(names) => braced(f, "enum", names, |f, name| f.write_str(name)),
             Self::Flags(names) => braced(f, "flags", names, |f, name| f.write_str(name)),
-            Self::Option(some) => write!(f, "option<{some}>"),
-            Self::Result { ok, err } => {
-                write!(f, "result<{},{}>", Payload(ok.as_deref()), Payload(err.as_deref()))
-            }
-            Self::Own(interface, name) => write!(f, "own<{}#{name}>", unversioned(interface)),
-            Self::Borrow(interface, name) => write!(f, "borrow<{}#{name}>", unversioned(interface)),
-            Self::Stream(element) => write!(f, "stream<{}>", Payload(element.as_deref())),
-            Self::Future(value) => write!(f, "future<{}>", Payload(value.as_deref())),
+            Self::Option(some) => angled(f, "option", &[Some(some)]),
+            Self::Result { ok, err } => angled(f, "result", &[ok.as_deref(), err.as_deref()]),
+            Self::Own(interface, name) => handle(f, "own", interface, name),
+            Self::Borrow(interface, name) => handle(f, "borrow", interface, name),
+            Self::Stream(element) => angled(f, "stream", &[element.as_deref()]),
+            Self::Future(value) => angled(f, "future", &[value.as_deref()]),
         }
     }
 }
 
-/// A type that may be missing, written `_`.
-struct Payload<'a>(Option<&'a Type>);
-
-impl fmt::Display for Payload<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(ty) => ty.fmt(f),
-            None => f.write_str("_"),
+/// `kind<first,second>`; a type that is missing is `_`.
+fn angled(f: &mut fmt::Formatter<'_>, kind: &str, types: &[Option<&Type>]) -> fmt::Result {
+    write!(f, "{kind}<")?;
+    for (index, ty) in types.iter().enumerate() {
+        if index > 0 {
+            f.write_str(if f.alternate() { ", " } else { "," })?;
+        }
+        match ty {
+            Some(ty) => fmt::Display::fmt(ty, f)?,
+            None => f.write_str("_")?,
         }
     }
+    f.write_str(">")
 }
 
-fn unversioned(interface: &InterfaceKey) -> &str {
-    interface.as_str().split('@').next().unwrap_or_default()
-}
-
+/// `kind{first,second,}`.
 fn braced<T>(
     f: &mut fmt::Formatter<'_>,
     kind: &str,
+    each: &[T],
+    item: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    let (open, close) = if f.alternate() { (" { ", " }") } else { ("{", "}") };
+    write!(f, "{kind}{open}")?;
+    items(f, each, item)?;
+    f.write_str(close)
+}
+
+/// Each item with a comma after it; for people, with a comma between them.
+fn items<T>(
+    f: &mut fmt::Formatter<'_>,
     items: &[T],
     mut item: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
 ) -> fmt::Result {
-    write!(f, "{kind}{{")?;
-    for each in items {
+    for (index, each) in items.iter().enumerate() {
+        if f.alternate() && index > 0 {
+            f.write_str(", ")?;
+        }
         item(f, each)?;
-        f.write_str(",")?;
+        if !f.alternate() {
+            f.write_str(",")?;
+        }
     }
-    f.write_str("}")
+    Ok(())
+}
+
+fn named(f: &mut fmt::Formatter<'_>, name: &str, ty: &Type) -> fmt::Result {
+    f.write_str(name)?;
+    f.write_str(if f.alternate() { ": " } else { ":" })?;
+    fmt::Display::fmt(ty, f)
+}
+
+fn handle(
+    f: &mut fmt::Formatter<'_>,
+    kind: &str,
+    interface: &InterfaceKey,
+    name: &str,
+) -> fmt::Result {
+    if f.alternate() {
+        return write!(f, "{kind}<{name}>");
+    }
+    let unversioned = interface.as_str().split('@').next().unwrap_or_default();
+    write!(f, "{kind}<{unversioned}#{name}>")
 }
 
 impl fmt::Display for TypeHash {
