@@ -15,6 +15,8 @@ pub mod interface;
 pub mod link;
 pub mod store;
 pub mod subject;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod types;
 pub mod value;
 #[cfg(feature = "wit")]

@@ -85,6 +85,7 @@ mod tests {
             name: "here".to_owned(),
             labels: std::collections::BTreeMap::new(),
             http: None,
+            pid: None,
             version: "0.1.0".to_owned(),
             beat,
             is_draining: false,

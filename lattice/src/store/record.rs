@@ -272,6 +272,9 @@ pub struct Host {
     pub labels: BTreeMap<String, String>,
     /// Where its listener answers HTTP.
     pub http: Option<String>,
+    /// The operating system's id of its process, for people and tests on the same machine.
+    #[serde(default)]
+    pub pid: Option<u32>,
     /// Wicker's version.
     pub version: String,
     /// Rises by one with each renewal.

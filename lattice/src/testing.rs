@@ -1,0 +1,160 @@
+//! A real nats-server for tests: on free ports, with JetStream in a directory of its own, ended with its value.
+//!
+//! Behind the feature `testing`, because the tests of several members need it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a server may take to listen.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A running nats-server.
+#[derive(Debug)]
+pub struct NatsServer {
+    program: PathBuf,
+    child: Option<Child>,
+    folder: TempDir,
+    port: u16,
+    monitor: u16,
+    url: String,
+}
+
+impl NatsServer {
+    /// Every nats-server on this machine, the oldest place first: Debian's, the one on the PATH, the current one that
+    /// `make test-tools` fetches. Tests of what differs between versions run over all of them.
+    #[must_use]
+    pub fn installed() -> Vec<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let on_path = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
+        let current = std::env::var_os("WICKER_TEST_NATS_CURRENT").map(PathBuf::from);
+        let mut found: Vec<PathBuf> = Vec::new();
+        for program in
+            [PathBuf::from("/usr/sbin/nats-server")].into_iter().chain(on_path).chain(current)
+        {
+            if let Ok(program) = program.canonicalize()
+                && !found.contains(&program)
+            {
+                found.push(program);
+            }
+        }
+        found
+    }
+
+    /// Starts the first of [`NatsServer::installed`] and waits until it listens.
+    ///
+    /// # Panics
+    /// There is none, or it does not come up.
+    pub async fn start() -> Self {
+        #[expect(clippy::expect_used, reason = "nothing can be tested without one")]
+        let program = Self::installed()
+            .into_iter()
+            .next()
+            .expect("nats-server; `make test-tools` installs it");
+        Self::start_program(&program).await
+    }
+
+    /// Starts `program` and waits until it listens.
+    ///
+    /// # Panics
+    /// It does not come up.
+    #[expect(clippy::unused_async, reason = "callers are async, and waiting may become so")]
+    pub async fn start_program(program: &Path) -> Self {
+        #[expect(clippy::expect_used, reason = "nothing can be tested without one")]
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let (port, monitor) = (free_port(), free_port());
+        let url = format!("nats://127.0.0.1:{port}");
+        let mut server =
+            Self { program: program.to_owned(), child: None, folder, port, monitor, url };
+        server.run();
+        server
+    }
+
+    /// `nats://127.0.0.1:<port>`. Stays the same over restarts.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process id, for freezing it.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Kills the server. Clients lose their connections.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again after [`NatsServer::stop`], at the same address with the same JetStream state.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn run(&mut self) {
+        self.stop();
+        #[expect(clippy::expect_used, reason = "nothing can be tested without one")]
+        let child = Command::new(&self.program)
+            .args([
+                "-a",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-m",
+                &self.monitor.to_string(),
+                "-js",
+                "-sd",
+            ])
+            .arg(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nats-server starts");
+        self.child = Some(child);
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !(listens(self.port)
+            && self.statistics("healthz").is_some_and(|text| text.contains("ok")))
+        {
+            assert!(Instant::now() < deadline, "nats-server does not listen on {}", self.url);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What the server says of itself at `/<page>` of its monitoring port (`varz`, `connz`, `subsz`, `jsz`): JSON text.
+    /// `None` when it does not answer.
+    #[must_use]
+    pub fn statistics(&self, page: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.monitor)).ok()?;
+        stream.set_read_timeout(Some(START_TIMEOUT)).ok()?;
+        write!(stream, "GET /{page} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    #[expect(clippy::expect_used, reason = "a machine without a free port runs no test")]
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+    #[expect(clippy::expect_used, reason = "a bound listener has an address")]
+    let address = listener.local_addr().expect("a bound listener has an address");
+    address.port()
+}
