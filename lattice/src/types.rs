@@ -93,9 +93,7 @@ impl FunctionType {
     #[must_use]
     pub fn hash(&self) -> TypeHash {
         let digest = Sha256::digest(self.to_string().as_bytes());
-        let mut hash = [0; 8];
-        hash.copy_from_slice(&digest[..8]);
-        TypeHash(hash)
+        TypeHash(digest.first_chunk().copied().unwrap_or_default())
     }
 }
 
@@ -234,5 +232,6 @@ impl fmt::Debug for TypeHash {
     }
 }
 
-#[cfg(all(test, feature = "wit"))]
+#[cfg(test)]
+#[cfg(feature = "wit")]
 mod tests;

@@ -17,34 +17,17 @@ mod write;
 /// Text is no argument of a function, or results have no text.
 #[derive(Debug, thiserror::Error)]
 pub enum WaveError {
-    /// Too many arguments, or too few.
-    #[error("{function} takes {expected} arguments, not {given}: {signature}")]
-    Count {
-        /// What was to be called.
-        function: String,
-        /// Parameters it has.
-        expected: usize,
-        /// Arguments there were.
-        given: usize,
-        /// Its type.
-        signature: String,
-    },
-    /// An argument is no value of its type.
-    #[error("`{text}` is no {expected} for `{parameter}`{hint}: {signature}")]
+    /// Too many arguments, or too few. The message shows the signature.
+    #[error("{0}")]
+    Count(String),
+    /// An argument is no value of its type. The message shows the signature.
+    #[error("{message}")]
     Argument {
-        /// The parameter's name.
-        parameter: String,
-        /// What was given.
-        text: String,
-        /// The parameter's type.
-        expected: String,
-        /// What to type instead, where that is clear.
-        hint: &'static str,
-        /// The function and its type.
-        signature: String,
+        /// Which, and what it should be.
+        message: String,
         /// Where the text goes wrong.
         #[source]
-        source: ParserError,
+        source: Box<ParserError>,
     },
     /// A type that has no text.
     #[error("a `{0}` cannot be written as text")]
@@ -67,28 +50,21 @@ pub fn encode_params(
     ty: &FunctionType,
     arguments: &[impl AsRef<str>],
 ) -> Result<Bytes, WaveError> {
-    let signature = || format!("{function}: {ty:#}");
-    if arguments.len() != ty.params.len() {
-        return Err(WaveError::Count {
-            function: function.to_owned(),
-            expected: ty.params.len(),
-            given: arguments.len(),
-            signature: signature(),
-        });
+    let (expected, given) = (ty.params.len(), arguments.len());
+    if expected != given {
+        let message = format!("{function} takes {expected} arguments, not {given}");
+        return Err(WaveError::Count(format!("{message}: {function}: {ty:#}")));
     }
     let mut writer = Writer::new();
-    for ((parameter, ty), text) in ty.params.iter().zip(arguments) {
+    for ((name, param), text) in ty.params.iter().zip(arguments) {
         let text = text.as_ref();
-        let value: Value =
-            wasm_wave::from_str(&ty::to_wave(ty)?, text).map_err(|source| WaveError::Argument {
-                parameter: parameter.clone(),
-                text: text.to_owned(),
-                expected: format!("{ty:#}"),
-                hint: hint(ty, text),
-                signature: signature(),
-                source,
-            })?;
-        write::value(&value, ty, &mut writer);
+        let value: Value = wasm_wave::from_str(&ty::to_wave(param)?, text).map_err(|source| {
+            let slip = hint(param, text);
+            let message =
+                format!("`{text}` is no {param:#} for `{name}`{slip}: {function}: {ty:#}");
+            WaveError::Argument { message, source: Box::new(source) }
+        })?;
+        write::value(&value, param, &mut writer);
     }
     Ok(writer.finish())
 }

@@ -4,6 +4,8 @@
 //! of a link come to the same [`TypeHash`](super::TypeHash) by one path. Aliases are followed; a resource is named by
 //! the interface that defines it, wherever it was `use`d.
 
+#![expect(clippy::indexing_slicing, reason = "the ids of a `Resolve` index its own arenas")]
+
 use wit_parser::{
     Function, Handle, InterfaceId, Resolve, Type as Wit, TypeDefKind, TypeId, TypeOwner, WorldId,
     WorldItem,
