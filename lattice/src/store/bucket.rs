@@ -2,10 +2,12 @@
 //!
 //! A write that failed with [`StoreError::Unavailable`] may have been applied: read again before deciding.
 
-use async_nats::jetstream::Context;
-use async_nats::jetstream::context::{CreateKeyValueErrorKind, KeyValueErrorKind};
+use std::time::Duration;
+
+use async_nats::jetstream::context::KeyValueErrorKind;
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
+use async_nats::jetstream::{Context, stream};
 use futures::TryStreamExt as _;
 
 use crate::store::key::{self, Bucket, Record};
@@ -14,6 +16,9 @@ use crate::store::watch::Watch;
 
 /// Revisions kept of each spec key: what `wicker history` shows and `rollback` returns to.
 const SPEC_HISTORY: i64 = 10;
+
+/// Within which the server drops a message with the id of an earlier one; its own default.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// The state of one lattice. Cheap to clone.
 #[derive(Clone)]
@@ -115,11 +120,10 @@ impl Store {
         replicas: usize,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::JetStream { lattice: lattice.to_owned(), source };
-        let bucket = |kind: &str, history| kv::Config {
-            bucket: format!("wicker_{lattice}_{kind}"),
+        let bucket = |kind: &str, history| BucketConfig {
+            name: format!("wicker_{lattice}_{kind}"),
             history,
-            num_replicas: replicas,
-            ..Default::default()
+            replicas,
         };
         let spec = open_bucket(jetstream, bucket("spec", SPEC_HISTORY)).await.map_err(failed)?;
         let status = open_bucket(jetstream, bucket("status", 1)).await.map_err(failed)?;
@@ -305,23 +309,54 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// Finds the bucket, or creates it: two processes may do so at once.
-async fn open_bucket(
+/// What a key-value bucket should be like when it is created.
+#[derive(Debug, Clone)]
+pub struct BucketConfig {
+    /// Letters, digits, `-` and `_`.
+    pub name: String,
+    /// Revisions kept of each key, 1 to 64.
+    pub history: i64,
+    /// Copies in a cluster: 1, 3 or 5.
+    pub replicas: usize,
+}
+
+/// Finds a key-value bucket, or creates it; two processes may do so at once.
+///
+/// Creates the stream itself: the client's own way first asks for the account's limits, in a form that nats-server 2.9
+/// does not answer.
+///
+/// # Errors
+/// JetStream does not answer or refuses the bucket.
+pub async fn open_bucket(
     jetstream: &Context,
-    config: kv::Config,
+    config: BucketConfig,
 ) -> Result<kv::Store, async_nats::Error> {
-    match jetstream.get_key_value(&config.bucket).await {
+    match jetstream.get_key_value(&config.name).await {
         Ok(bucket) => return Ok(bucket),
         Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {}
         Err(error) => return Err(error.into()),
     }
-    let name = config.bucket.clone();
-    match jetstream.create_key_value(config).await {
+    let created = jetstream
+        .create_stream(stream::Config {
+            name: format!("KV_{}", config.name),
+            subjects: vec![format!("$KV.{}.>", config.name)],
+            max_messages_per_subject: config.history,
+            max_messages: -1,
+            max_bytes: -1,
+            max_message_size: -1,
+            discard: stream::DiscardPolicy::New,
+            storage: stream::StorageType::File,
+            num_replicas: config.replicas,
+            duplicate_window: DUPLICATE_WINDOW,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            ..Default::default()
+        })
+        .await;
+    match jetstream.get_key_value(&config.name).await {
         Ok(bucket) => Ok(bucket),
-        Err(error) if error.kind() == CreateKeyValueErrorKind::BucketCreate => {
-            jetstream.get_key_value(name).await.map_err(|_| error.into())
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(created.err().map_or_else(|| error.into(), Into::into)),
     }
 }
 

@@ -18,7 +18,7 @@ mod watch;
 pub use key::{Bucket, Record};
 
 #[cfg(feature = "nats")]
-pub use bucket::{Entry, MODIFY_ATTEMPTS, OpenError, Store, StoreError};
+pub use bucket::{BucketConfig, Entry, MODIFY_ATTEMPTS, OpenError, Store, StoreError, open_bucket};
 #[cfg(feature = "nats")]
 pub use image::{IMAGE_BYTES_MAX, ImageError, digest};
 #[cfg(feature = "nats")]
