@@ -10,17 +10,20 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 use wasmtime::component::Instance;
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status, TraceContext};
+use wicker_lattice::http;
 use wicker_lattice::link::Links;
+use wicker_process::Tasks;
 
 use crate::admission::{Admission, Permit};
 use crate::config::ActorConfig;
+use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::failure;
 use crate::instance::{CallScope, Guest};
 use crate::limits::Limiter;
 use crate::program::Program;
 use crate::tokens::Tokens;
-use crate::wasi::{Template, Wasi};
+use crate::wasi::{Stdio, Template, Wasi};
 
 /// Bytes that one call of a host function may copy: the largest value, and what surrounds it.
 const HOSTCALL_FUEL: usize = wicker_lattice::call::VALUE_BYTES_MAX + (64 << 10);
@@ -35,7 +38,8 @@ pub struct Actor {
     config: Arc<ActorConfig>,
     links: ArcSwap<Links>,
     admission: Admission,
-    wasi: Template,
+    template: Arc<Template>,
+    tasks: Tasks,
     calls: AtomicU64,
     failures: AtomicU64,
 }
@@ -73,15 +77,17 @@ impl Actor {
         config: ActorConfig,
         links: Arc<Links>,
     ) -> Result<Arc<Self>, ActorError> {
-        let wasi = Template::new(&config)
+        let config = Arc::new(config);
+        let template = Template::new(&config, Stdio::Log)
             .map_err(|source| ActorError { id: config.id.clone(), source })?;
         Ok(Arc::new(Self {
             engine: engine.clone(),
             program,
             links: ArcSwap::new(links),
             admission: Admission::new(&config.limits),
-            wasi,
-            config: Arc::new(config),
+            template,
+            tasks: Tasks::default(),
+            config,
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         }))
@@ -131,14 +137,29 @@ impl Actor {
     }
 
     /// What the calls of a guest inherit. Pins the links.
-    pub(crate) fn scope(&self, deadline: Instant, trace: Option<TraceContext>) -> CallScope {
-        CallScope { deadline, trace, links: self.links.load_full() }
+    pub(crate) fn scope(
+        &self,
+        deadline: impl Into<Deadline>,
+        trace: Option<TraceContext>,
+    ) -> CallScope {
+        let template = Arc::clone(&self.template);
+        CallScope { deadline: deadline.into(), trace, links: self.links.load_full(), template }
+    }
+
+    /// What it may touch besides its links.
+    pub(crate) fn template(&self) -> &Arc<Template> {
+        &self.template
+    }
+
+    /// Where work goes on that nobody waits for any more. Holds its permit, so that a drain waits for it.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// A store with limits in place.
     pub(crate) fn store(&self, call: CallScope) -> Store<Guest> {
         let guest = Guest {
-            wasi: Wasi::new(&self.wasi),
+            wasi: Wasi::new(),
             call,
             actor: Arc::clone(&self.config),
             limiter: Limiter::new(self.config.limits.memory_bytes),
@@ -196,6 +217,9 @@ impl Actor {
 impl Invoke for Actor {
     fn invoke(&self, call: Call) -> Invocation<'_> {
         Box::pin(async move {
+            if call.interface == http::interface() {
+                return crate::http::serve(self, call).await;
+            }
             let result = crate::export::serve(self, call).await;
             self.count(&result);
             result

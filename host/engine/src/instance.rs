@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 use wicker_lattice::call::TraceContext;
 use wicker_lattice::link::Links;
 
 use crate::config::ActorConfig;
+use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::tokens::Tokens;
-use crate::wasi::Wasi;
+use crate::wasi::{Template, Wasi};
 
 /// What a store holds.
 pub(crate) struct Guest {
@@ -31,11 +31,13 @@ pub(crate) struct Guest {
 #[derive(Debug, Clone)]
 pub(crate) struct CallScope {
     /// When the caller stops waiting.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
     /// W3C trace context, where the caller is traced.
     pub(crate) trace: Option<TraceContext>,
     /// The links as they were when the call arrived: a re-point never changes a target half-way.
     pub(crate) links: Arc<Links>,
+    /// What the actor may touch besides its links.
+    pub(crate) template: Arc<Template>,
 }
 
 /// An instance that can be called. Dropping it stops whatever it does.

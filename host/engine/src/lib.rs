@@ -19,6 +19,7 @@ mod admission;
 mod cache;
 mod codec;
 mod compile;
+mod deadline;
 mod export;
 mod failure;
 mod import;

@@ -9,6 +9,7 @@ use wicker_lattice::types::World;
 use crate::config::Codec;
 use crate::engine::{Concurrency, Engine};
 use crate::export::Exports;
+use crate::http;
 use crate::import;
 use crate::instance::Guest;
 use crate::wasi;
@@ -21,6 +22,7 @@ pub struct Program {
     concurrency: Concurrency,
     codec: Codec,
     exports: Exports,
+    http: Option<http::Entry>,
     pre: InstancePre<Guest>,
 }
 
@@ -68,7 +70,8 @@ impl Program {
         let links = import::add_links(&mut linker, component, &world, codec)?;
         let pre = linker.instantiate_pre(component).map_err(LoadError::Link)?;
         let exports = Exports::find(component, &world);
-        Ok(Self { digest, world, links, concurrency, codec, exports, pre })
+        let http = http::Entry::find(&pre);
+        Ok(Self { digest, world, links, concurrency, codec, exports, http, pre })
     }
 
     /// SHA-256 of the bytes that were loaded: `sha256:<hex>`.
@@ -117,6 +120,10 @@ impl Program {
 
     pub(crate) fn codec(&self) -> Codec {
         self.codec
+    }
+
+    pub(crate) fn http(&self) -> Option<&http::Entry> {
+        self.http.as_ref()
     }
 
     pub(crate) fn exports(&self) -> &Exports {

@@ -1,46 +1,82 @@
-//! WASI as guests see it: everything is there, and everything is denied unless it was granted.
+//! WASI as components meet it: everything they may import is here, and whatever was not granted is denied, once with
+//! a line in the component's log that says what would grant it.
+//!
+//! [`Template`] is what one actor may touch, shared by its instances; [`Wasi`] is the state of one instance. The
+//! order of the rest: what is linked ([`linker`]), what is denied ([`denial`]), where output goes ([`output`]).
 
-use wasmtime::component::Linker;
+mod config;
+mod denial;
+mod linker;
+mod logging;
+mod output;
+mod template;
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wicker_lattice::interface::InterfaceName;
 
-use crate::config::ActorConfig;
-use crate::engine::Concurrency;
+pub(crate) use denial::Denial;
+pub(crate) use linker::add_to_linker;
+pub(crate) use template::{Stdio, Template};
+
 use crate::instance::Guest;
 
-/// What every instance of one actor starts from: granted directories, environment, configuration. Made once.
-#[derive(Debug)]
-pub(crate) struct Template {}
+/// Host resources that one instance may hold at once: streams, pollables, headers, files.
+const RESOURCES_MAX: usize = 16_384;
 
-impl Template {
-    /// Fails where a granted directory cannot be opened.
-    pub(crate) fn new(_config: &ActorConfig) -> anyhow::Result<Self> {
-        Ok(Self {})
-    }
+/// The WASI state of one instance.
+///
+/// Made for every call, so it costs next to nothing: the greater part is made when the guest first asks for something
+/// of it, which an HTTP handler rarely does.
+pub(crate) struct Wasi {
+    ctx: Option<WasiCtx>,
+    table: ResourceTable,
+    http: WasiHttpCtx,
 }
-
-/// WASI's state in one instance.
-#[derive(Debug)]
-pub(crate) struct Wasi {}
 
 impl Wasi {
-    pub(crate) fn new(_template: &Template) -> Self {
-        Self {}
+    pub(crate) fn new() -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
+        Self { ctx: None, table, http: WasiHttpCtx::new() }
+    }
+
+    /// The resources that the guest holds handles of.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 }
 
-/// Gives `linker` everything that the engine serves itself.
-pub(crate) fn add_to_linker(
-    _linker: &mut Linker<Guest>,
-    _concurrency: Concurrency,
-) -> wasmtime::Result<()> {
-    Ok(())
+impl Guest {
+    /// What the actor may touch.
+    pub(crate) fn template(&self) -> &Arc<Template> {
+        &self.call.template
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let Wasi { ctx, table, .. } = &mut self.wasi;
+        WasiCtxView { ctx: ctx.get_or_insert_with(|| self.call.template.context()), table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let Wasi { table, http, .. } = &mut self.wasi;
+        WasiHttpCtxView { ctx: http, table, hooks: &mut self.call }
+    }
 }
 
 /// Whether [`add_to_linker`] serves the import `name`; all others lead through links.
 pub(crate) fn is_served(name: &InterfaceName) -> bool {
+    let package = name.package.as_str();
     name.namespace == "wasi"
         && matches!(
-            name.package.as_str(),
+            package,
             "io" | "clocks"
                 | "random"
                 | "cli"
@@ -54,14 +90,14 @@ pub(crate) fn is_served(name: &InterfaceName) -> bool {
 
 /// Whether an import that the engine serves leads through a link in the end: outgoing HTTP.
 pub(crate) fn needs_link(name: &InterfaceName) -> bool {
-    name.namespace == "wasi"
-        && name.package == "http"
-        && matches!(name.interface.as_str(), "outgoing-handler" | "client")
+    is_http(name) && matches!(name.interface.as_str(), "outgoing-handler" | "client")
 }
 
 /// Whether an export answers HTTP requests.
 pub(crate) fn is_http_export(name: &InterfaceName) -> bool {
-    name.namespace == "wasi"
-        && name.package == "http"
-        && matches!(name.interface.as_str(), "incoming-handler" | "handler")
+    is_http(name) && matches!(name.interface.as_str(), "incoming-handler" | "handler")
+}
+
+fn is_http(name: &InterfaceName) -> bool {
+    name.namespace == "wasi" && name.package == "http"
 }

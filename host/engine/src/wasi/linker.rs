@@ -1,0 +1,181 @@
+//! What every component may import, whether it was granted anything or not: guests built by common tools import the
+//! whole `wasi:cli` world and rarely use it.
+//!
+//! Versions: a definition at 0.2.12 serves every 0.2.x, so only the newest is linked.
+
+use std::future::Future;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings::filesystem::types as files;
+use wasmtime_wasi::p2::bindings::{LinkOptions, filesystem, io, sockets};
+use wasmtime_wasi::{p2, p3};
+
+use super::{Denial, config, logging};
+use crate::engine::Concurrency;
+use crate::instance::Guest;
+
+/// The newest 0.2 and 0.3 that wasmtime knows.
+const V2: &str = "0.2.12";
+const V3: &str = "0.3.0";
+
+/// Adds WASI 0.2, and 0.3 where the engine keeps track of concurrent tasks, without which 0.3 cannot be.
+pub(crate) fn add_to_linker(
+    linker: &mut Linker<Guest>,
+    concurrency: Concurrency,
+) -> wasmtime::Result<()> {
+    let mut options = LinkOptions::default();
+    options.network_error_code(true);
+    // What follows replaces parts of what wasmtime brings.
+    linker.allow_shadowing(true);
+    p2::add_to_linker_with_options_async(linker, &options)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    add_io(linker)?;
+    deny_files(linker)?;
+    deny_sockets(linker)?;
+    config::add_to_linker(linker)?;
+    logging::add_to_linker(linker)?;
+    if concurrency == Concurrency::On {
+        p3::add_to_linker(linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(linker)?;
+        deny_files_async(linker)?;
+        deny_sockets_async(linker)?;
+    }
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Streams need the table only. Reached through wasmtime's own accessor, they would make the whole WASI context of an
+/// instance that needs nothing else of it.
+struct Io;
+
+impl HasData for Io {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+fn add_io(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    fn table(guest: &mut Guest) -> &mut ResourceTable {
+        guest.wasi.table()
+    }
+    io::error::add_to_linker::<Guest, Io>(linker, table)?;
+    io::poll::add_to_linker::<Guest, Io>(linker, table)?;
+    io::streams::add_to_linker::<Guest, Io>(linker, table)
+}
+
+fn deny(store: &StoreContextMut<'_, Guest>, denial: Denial<'_>) {
+    store.data().template().deny(denial);
+}
+
+type Directories = Vec<(Resource<Descriptor>, String)>;
+
+/// Notices who looks for files without any, and who writes where it may only read.
+fn deny_files(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut preopens = linker.instance(&format!("wasi:filesystem/preopens@{V2}"))?;
+    preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, Guest>, (): ()| {
+        use filesystem::preopens::Host as _;
+        let directories: Directories = store.data_mut().filesystem().get_directories()?;
+        if directories.is_empty() {
+            deny(&store, Denial::Files);
+        }
+        Ok((directories,))
+    })?;
+    let mut types = linker.instance(&format!("wasi:filesystem/types@{V2}"))?;
+    types.func_wrap_async("[method]descriptor.open-at", |store, params| {
+        Box::new(open_at(store, params))
+    })
+}
+
+type OpenAt =
+    (Resource<Descriptor>, files::PathFlags, String, files::OpenFlags, files::DescriptorFlags);
+
+type Opened = (Result<Resource<Descriptor>, files::ErrorCode>,);
+
+fn open_at(
+    mut store: StoreContextMut<'_, Guest>,
+    (directory, path_flags, path, open_flags, flags): OpenAt,
+) -> impl Future<Output = wasmtime::Result<Opened>> + Send {
+    use files::HostDescriptor as _;
+    async move {
+        let mut files = store.data_mut().filesystem();
+        let opened = files.open_at(directory, path_flags, path, open_flags, flags).await;
+        let error = match opened {
+            Ok(file) => return Ok((Ok(file),)),
+            Err(error) => error.downcast()?,
+        };
+        if matches!(error, files::ErrorCode::NotPermitted | files::ErrorCode::ReadOnly) {
+            deny(&store, Denial::Write);
+        }
+        Ok((Err(error),))
+    }
+}
+
+/// Refuses before a socket of the host is made.
+fn deny_sockets(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use sockets::network::{ErrorCode, IpAddressFamily, Network};
+    type Refused<T> = (Result<Resource<T>, ErrorCode>,);
+
+    let mut tcp = linker.instance(&format!("wasi:sockets/tcp-create-socket@{V2}"))?;
+    tcp.func_wrap("create-tcp-socket", |store, (_,): (IpAddressFamily,)| {
+        deny(&store, Denial::Socket);
+        let refused: Refused<p2::TcpSocket> = (Err(ErrorCode::AccessDenied),);
+        Ok(refused)
+    })?;
+    let mut udp = linker.instance(&format!("wasi:sockets/udp-create-socket@{V2}"))?;
+    udp.func_wrap("create-udp-socket", |store, (_,): (IpAddressFamily,)| {
+        deny(&store, Denial::Socket);
+        let refused: Refused<p2::UdpSocket> = (Err(ErrorCode::AccessDenied),);
+        Ok(refused)
+    })?;
+    let mut lookup = linker.instance(&format!("wasi:sockets/ip-name-lookup@{V2}"))?;
+    lookup.func_wrap("resolve-addresses", |store, (_, _): (Resource<Network>, String)| {
+        deny(&store, Denial::Lookup);
+        let refused: Refused<sockets::ip_name_lookup::ResolveAddressStream> =
+            (Err(ErrorCode::AccessDenied),);
+        Ok(refused)
+    })
+}
+
+/// [`deny_files`] for WASI 0.3.
+fn deny_files_async(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut preopens = linker.instance(&format!("wasi:filesystem/preopens@{V3}"))?;
+    preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, Guest>, (): ()| {
+        use p3::bindings::filesystem::preopens::Host as _;
+        let directories: Directories = store.data_mut().filesystem().get_directories()?;
+        if directories.is_empty() {
+            deny(&store, Denial::Files);
+        }
+        Ok((directories,))
+    })
+}
+
+/// [`deny_sockets`] for WASI 0.3.
+fn deny_sockets_async(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use p3::bindings::sockets::ip_name_lookup;
+    use p3::bindings::sockets::types::{ErrorCode, IpAddress, IpAddressFamily};
+    use wasmtime_wasi::sockets::{TcpSocket, UdpSocket};
+    type Refused<T> = (Result<Resource<T>, ErrorCode>,);
+    type Unknown = (Result<Vec<IpAddress>, ip_name_lookup::ErrorCode>,);
+
+    let mut types = linker.instance(&format!("wasi:sockets/types@{V3}"))?;
+    types.func_wrap("[static]tcp-socket.create", |store, (_,): (IpAddressFamily,)| {
+        deny(&store, Denial::Socket);
+        let refused: Refused<TcpSocket> = (Err(ErrorCode::AccessDenied),);
+        Ok(refused)
+    })?;
+    types.func_wrap("[static]udp-socket.create", |store, (_,): (IpAddressFamily,)| {
+        deny(&store, Denial::Socket);
+        let refused: Refused<UdpSocket> = (Err(ErrorCode::AccessDenied),);
+        Ok(refused)
+    })?;
+    let mut lookup = linker.instance(&format!("wasi:sockets/ip-name-lookup@{V3}"))?;
+    lookup.func_wrap_concurrent("resolve-addresses", |accessor, (_,): (String,)| {
+        Box::pin(async move {
+            accessor.with(|mut access| {
+                access.data_mut().template().deny(Denial::Lookup);
+            });
+            let unknown: Unknown = (Err(ip_name_lookup::ErrorCode::AccessDenied),);
+            Ok(unknown)
+        })
+    })
+}
