@@ -6,7 +6,10 @@ use std::path::Path;
 use bytes::Bytes;
 use wicker_lattice::call::{Status, TraceContext};
 use wicker_lattice::escape;
-use wicker_lattice::frame::{Frame, Head, Outcome, Reply, Request, StreamNumber, Value};
+use wicker_lattice::frame::{
+    Frame, Head, Outcome, REQUEST_HEADER_BYTES_MAX, Reply, Request, StreamNumber, Value,
+    status_from_code,
+};
 use wicker_lattice::http::{self, ErrorCode, RequestHead, ResponseHead};
 use wicker_lattice::id::CallId;
 use wicker_lattice::types::{Type, TypeHash, from_wit};
@@ -194,4 +197,25 @@ fn http_has_the_bytes_it_had() {
         lines.push([error.to_string(), hex(&http::encode_response(&Err(error)))]);
     }
     check("http.txt", "parameters and results of wicker:http/handler.handle, and trailers", &lines);
+}
+
+/// The numbers that docs/protocol.md spells out are the ones that the code has.
+#[test]
+fn document_says_what_the_code_does() {
+    let document = include_str!("../../../docs/protocol.md");
+    let says = |text: &str| assert!(document.contains(text), "docs/protocol.md lacks `{text}`");
+    for (code, status) in (1..=12).filter_map(|code| Some((code, status_from_code(code)?))) {
+        says(&format!("| {code} | `{status}` |"));
+    }
+    says(&format!("`handle`; hash `{}`", http::type_hash()));
+    says(&format!("less {REQUEST_HEADER_BYTES_MAX} bytes of header"));
+    let types = include_str!("../golden/types.txt");
+    for line in document.lines().filter_map(|line| line.strip_prefix("    func(")) {
+        if let Some((form, hash)) = line.rsplit_once(' ')
+            && hash.len() == 16
+        {
+            let vector = format!("\tfunc({}\t{hash}\n", form.trim_end());
+            assert!(types.contains(&vector), "no golden vector says {vector}");
+        }
+    }
 }
