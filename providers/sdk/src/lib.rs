@@ -1,3 +1,37 @@
-//! wicker-provider.
+//! What a provider is made of: native code that serves WIT interfaces over links.
+//!
+//! A provider is one type that implements [`Provider`]. Its `Link` is the connection that one link stands for, and
+//! implements the traits that [`bindgen!`] makes of WIT. Everything else is done here, once for all providers: typed
+//! configs, opening and closing links as the lattice changes, limits, deadlines, panics, health, draining. The same
+//! code runs in a host ([`Builtin`]) and as a process of its own ([`run()`]).
+//!
+//! Refuses: to know any interface, any backend, or wasmtime. Read [`provider`] first, then [`interface`] (what is
+//! served), [`instance`] (a running provider) and [`process`] (one in a process of its own). `docs/providers.md` walks
+//! through writing one.
 
+pub mod builtin;
+pub mod client;
+#[doc(hidden)]
+pub mod codegen;
+pub mod config;
+mod gate;
+pub mod handle;
 pub mod http;
+pub mod instance;
+pub mod interface;
+pub mod link;
+pub mod provider;
+pub mod scope;
+
+pub use builtin::Builtin;
+pub use client::Client;
+pub use handle::{Handle, Own, Stateless};
+pub use instance::{Health, Limits, LinkFailure, ProviderInstance};
+pub use interface::{Incoming, Interface, Interfaces};
+pub use link::{LinkRecord, LinkSource, LinkSourceError};
+pub use provider::{Environment, NatsAccess, Provider, ProviderError, ProviderStart};
+pub use scope::Scope;
+
+pub use wicker_bindgen::bindgen;
+pub use wicker_lattice as lattice;
+pub use wicker_lattice::store::record::Sharing;

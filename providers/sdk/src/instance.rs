@@ -1,0 +1,377 @@
+//! A provider that runs: calls go in, and each is answered by the link that it came through.
+
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{error, warn};
+use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Reply, Status};
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::interface::InterfaceKey;
+use wicker_lattice::store::record::Scope as LinkScope;
+use wicker_lattice::types::World;
+use wicker_process::Tasks;
+
+use crate::config;
+use crate::gate::Gate;
+use crate::interface::{self, Incoming, Interfaces};
+use crate::link::{Entry, Found, LinkRecord, LinkSource, Table};
+use crate::provider::{Provider, ProviderError, ProviderStart};
+use crate::scope::Scope;
+
+pub use crate::gate::Limits;
+
+/// How long a provider may think about its health.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the lattice's state may take to answer when a call brings an unknown link. Calls behind it wait.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The first pause before a link is read again that the store has not shown us yet; it doubles.
+const REREAD_PAUSE: Duration = Duration::from_millis(5);
+
+/// How often links that have retired are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// A running provider, as a host or a process of its own handles it.
+///
+/// [`Invoke::invoke`] answers calls: at most [`Limits::concurrency`] at once, inside their deadlines, a panic counting
+/// as [`Status::Trapped`].
+pub trait ProviderInstance: Invoke {
+    /// What it serves.
+    fn world(&self) -> &World;
+
+    /// Tells it of a link that leads to it, or used to (its target says which), and opens it. Resolves when calls
+    /// through it will work. May be told twice, and out of order: revisions decide.
+    fn apply_link(&self, record: LinkRecord) -> BoxFuture<'_, Result<(), LinkFailure>>;
+
+    /// Tells it that a link is gone which was last seen at `revision`. Callers that pinned it may go on for a while.
+    fn remove_link(&self, source: &ObjectId, scope: &LinkScope, name: &str, revision: u64);
+
+    /// How it is. Takes a second at most.
+    fn health(&self) -> BoxFuture<'_, Health>;
+
+    /// Takes no more calls, finishes those under way, closes its links. Wait as long as you like; dropping the future
+    /// gives up the wait, not the draining.
+    fn drain(&self) -> BoxFuture<'_, ()>;
+}
+
+/// How a provider is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It works.
+    Ready,
+    /// It does not, or some of its links do not; why, for people.
+    Degraded(String),
+}
+
+/// A link could not be opened. It is tried again with the next call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot open the link of {source_id} for {scope}: {cause}")]
+pub struct LinkFailure {
+    /// Whose link.
+    pub source_id: ObjectId,
+    /// For what.
+    pub scope: String,
+    /// Why.
+    pub cause: String,
+}
+
+/// What `P` serves.
+pub(crate) fn world_of<P: Provider>() -> World {
+    P::interfaces().world()
+}
+
+/// Starts `P` in this process.
+pub(crate) async fn start<P: Provider>(
+    start: ProviderStart,
+) -> Result<Arc<dyn ProviderInstance>, ProviderError> {
+    let (limits, config) = start.split_config()?;
+    let config =
+        serde_json::from_value(config).map_err(|e| ProviderError::config(e.to_string()))?;
+    let (id, tasks) = (start.environment.id.clone(), start.environment.tasks.child());
+    let mut environment = start.environment;
+    environment.tasks = tasks.clone();
+    let provider = P::start(config, environment).await?;
+    let interfaces = P::interfaces();
+    let instance = Arc::new(Instance {
+        id,
+        provider,
+        world: interfaces.world(),
+        interfaces,
+        links: ArcSwap::default(),
+        writing: Mutex::new(()),
+        reading: Semaphore::new(1),
+        source: start.links,
+        gate: Gate::new(limits),
+        tasks: tasks.clone(),
+    });
+    tasks.spawn("links", sweep(Arc::downgrade(&instance), tasks.clone()));
+    Ok(instance)
+}
+
+/// A provider and what it needs to answer calls.
+struct Instance<P: Provider> {
+    id: ObjectId,
+    provider: P,
+    world: World,
+    interfaces: Interfaces<P::Link>,
+    /// Read by every call, replaced by whoever learns of a change.
+    links: ArcSwap<Table<Opened<P::Link>>>,
+    writing: Mutex<()>,
+    /// One call at a time reads links, so that a thousand calls through a new link make one read.
+    reading: Semaphore,
+    source: Arc<dyn LinkSource>,
+    gate: Gate,
+    tasks: Tasks,
+}
+
+/// One revision of a link, opened once.
+struct Opened<L> {
+    link: OnceCell<Arc<L>>,
+    failure: Mutex<Option<String>>,
+}
+
+impl<L> Default for Opened<L> {
+    fn default() -> Self {
+        Self { link: OnceCell::new(), failure: Mutex::new(None) }
+    }
+}
+
+type OpenedEntry<P> = Arc<Entry<Opened<<P as Provider>::Link>>>;
+
+impl<P: Provider> Instance<P> {
+    async fn answer(&self, call: Call) -> Result<Reply, CallError> {
+        let function = self.interfaces.find(&call.interface, &call.function, call.type_hash)?;
+        let deadline = call.deadline;
+        timeout_at(deadline, self.serve(call, function)).await.unwrap_or_else(|_| {
+            Err(CallError::new(Status::Deadline, format!("{} did not answer in time", self.id)))
+        })
+    }
+
+    async fn serve(
+        &self,
+        call: Call,
+        function: interface::Entry<P::Link>,
+    ) -> Result<Reply, CallError> {
+        let scope = Scope::of(&call);
+        let Call { interface, function: name, params, streams, .. } = call;
+        let incoming = Incoming { params, streams };
+        let turn = self.gate.enter().await?;
+        let link = self.link_of(&scope, &interface).await?;
+        let answer = AssertUnwindSafe(scope.run(async move { function(link, incoming).await }));
+        match answer.catch_unwind().await {
+            Ok(reply) => reply.map(|reply| turn.hold(reply)),
+            Err(panic) => Err(self.panicked(&*panic, &name)),
+        }
+    }
+
+    /// What the panic says goes to the log; the caller may be a stranger.
+    fn panicked(&self, panic: &(dyn std::any::Any + Send), function: &str) -> CallError {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        error!(provider = %self.id, function, panic = text, "provider panicked");
+        CallError::new(Status::Trapped, format!("{} panicked in `{function}`", self.id))
+    }
+
+    /// The open link that a call of `interface` came through.
+    async fn link_of(
+        &self,
+        call: &Scope,
+        interface: &InterfaceKey,
+    ) -> Result<Arc<P::Link>, CallError> {
+        let entry = match self.find(call, interface) {
+            Found::Use(entry) => entry,
+            Found::Unknown => self.read_link(call, interface).await?,
+        };
+        self.open(&entry)
+            .await
+            .map_err(|failure| CallError::new(Status::Unavailable, failure.to_string()))
+    }
+
+    fn find(&self, call: &Scope, interface: &InterfaceKey) -> Found<Opened<P::Link>> {
+        self.links.load().find(&call.source, interface, &call.link)
+    }
+
+    /// Reads the link of a call that knows more than we do, until the store shows what the caller has seen.
+    async fn read_link(
+        &self,
+        call: &Scope,
+        interface: &InterfaceKey,
+    ) -> Result<OpenedEntry<P>, CallError> {
+        let Ok(_reading) = self.reading.acquire().await else {
+            return Err(CallError::new(Status::Draining, "the provider is stopping"));
+        };
+        let mut pause = REREAD_PAUSE;
+        loop {
+            if let Found::Use(entry) = self.find(call, interface) {
+                return Ok(entry);
+            }
+            let record = self.read_once(call, interface).await?;
+            let seen = record.as_ref().map_or(u64::MAX, |record| record.revision);
+            let entry = record.and_then(|record| self.note(record));
+            match entry {
+                Some(entry) if seen >= call.link.revision => return Ok(entry),
+                _ if seen >= call.link.revision => return Err(self.denied(call, interface)),
+                _ => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+            }
+        }
+    }
+
+    async fn read_once(
+        &self,
+        call: &Scope,
+        interface: &InterfaceKey,
+    ) -> Result<Option<LinkRecord>, CallError> {
+        let read = self.source.read(&call.source, interface, &call.link.name);
+        let unavailable = |message| CallError::new(Status::Unavailable, message);
+        match timeout(READ_TIMEOUT, read).await {
+            Ok(read) => read.map_err(|error| unavailable(error.to_string())),
+            Err(_) => {
+                Err(unavailable(format!("cannot read the link of {}: no answer", call.source)))
+            }
+        }
+    }
+
+    fn denied(&self, call: &Scope, interface: &InterfaceKey) -> CallError {
+        let (source, id, package) = (&call.source, &self.id, interface.package());
+        let message = format!(
+            "{source} has no link to {id}; make one: wicker link set {source} {package} {id}"
+        );
+        CallError::new(Status::Denied, message)
+    }
+
+    /// Notes what a link now says; the entry, if it leads here.
+    fn note(&self, record: LinkRecord) -> Option<OpenedEntry<P>> {
+        let now = Instant::now();
+        self.change(|links| {
+            if record.link.target == self.id {
+                return links.apply(record, now);
+            }
+            let link = &record.link;
+            links.remove(&link.source, &link.scope, &link.name, record.revision, now);
+            None
+        })
+    }
+
+    /// Opens a link if nobody has; whoever comes meanwhile waits for the same attempt.
+    async fn open(&self, entry: &Entry<Opened<P::Link>>) -> Result<Arc<P::Link>, LinkFailure> {
+        let Entry { record, opened } = entry;
+        let open = || async {
+            let config = config::read(&record.link.config)
+                .map_err(|error| ProviderError::config(error.to_string()))?;
+            self.provider.link(&record.link, config).await.map(Arc::new)
+        };
+        let result = opened.link.get_or_try_init(open).await;
+        let mut failure = opened.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(link) => {
+                *failure = None;
+                Ok(Arc::clone(link))
+            }
+            Err(error) => {
+                let cause = error.chain();
+                *failure = Some(cause.clone());
+                let (source_id, scope) = (record.link.source.clone(), record.link.scope.as_str());
+                Err(LinkFailure { source_id, scope: scope.to_owned(), cause })
+            }
+        }
+    }
+
+    /// Lets one writer replace the table.
+    fn change<T>(&self, change: impl FnOnce(&mut Table<Opened<P::Link>>) -> T) -> T {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = Table::clone(&self.links.load());
+        let result = change(&mut links);
+        self.links.store(Arc::new(links));
+        result
+    }
+
+    /// Why links that should be open are not.
+    fn failing_links(&self) -> Vec<String> {
+        let links = self.links.load();
+        let failure = |entry: &OpenedEntry<P>| {
+            let cause =
+                entry.opened.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+            Some(format!("link of {}: {cause}", entry.record.link.source))
+        };
+        links.current().filter_map(failure).collect()
+    }
+}
+
+impl<P: Provider> Invoke for Instance<P> {
+    fn invoke(&self, call: Call) -> Invocation<'_> {
+        Box::pin(self.answer(call))
+    }
+}
+
+impl<P: Provider> ProviderInstance for Instance<P> {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn apply_link(&self, record: LinkRecord) -> BoxFuture<'_, Result<(), LinkFailure>> {
+        Box::pin(async move {
+            match self.note(record) {
+                Some(entry) => self.open(&entry).await.map(|_| ()).inspect_err(|failure| {
+                    warn!(provider = %self.id, error = failure as &dyn Error, "link not opened");
+                }),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn remove_link(&self, source: &ObjectId, scope: &LinkScope, name: &str, revision: u64) {
+        self.change(|links| links.remove(source, scope, name, revision, Instant::now()));
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(async {
+            match timeout(HEALTH_TIMEOUT, self.provider.health()).await {
+                Err(_) => Health::Degraded(format!("no sign of health in {HEALTH_TIMEOUT:?}")),
+                Ok(Err(error)) => Health::Degraded(error.chain()),
+                Ok(Ok(())) => match self.failing_links().join("; ") {
+                    none if none.is_empty() => Health::Ready,
+                    failing => Health::Degraded(failing),
+                },
+            }
+        })
+    }
+
+    fn drain(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.gate.drain().await;
+            self.reading.close();
+            self.change(|links| *links = Table::default());
+            self.tasks.stop();
+        })
+    }
+}
+
+/// Drops links that have retired, while the instance lives.
+async fn sweep<P: Provider>(
+    instance: Weak<Instance<P>>,
+    tasks: Tasks,
+) -> Result<(), std::convert::Infallible> {
+    loop {
+        tokio::select! {
+            // Cancel-safe, both: neither has done anything before it resolves.
+            () = tasks.stopping() => return Ok(()),
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        let Some(instance) = instance.upgrade() else { return Ok(()) };
+        let now = Instant::now();
+        if instance.links.load().has_retired(now) {
+            instance.change(|links| links.sweep(now));
+        }
+    }
+}

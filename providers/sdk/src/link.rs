@@ -1,0 +1,264 @@
+//! The links that lead to one provider, as it knows them: pure, written by whoever learns of a change.
+//!
+//! A call names its link by source, name and revision. It is served by exactly that revision while it is known, so that
+//! a caller that pinned an older snapshot finishes on what it pinned; else by the newest. A call of a newer revision
+//! than is known makes the provider read the link first. A link that is gone, or points elsewhere, keeps serving those
+//! who still hold it for [`RETIRE_AFTER`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+use wicker_lattice::call::LinkRef;
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::interface::InterfaceKey;
+use wicker_lattice::store::record::{Link, Scope};
+
+/// How long callers that pinned an older link may go on using it: longer than any call is expected to take.
+pub const RETIRE_AFTER: Duration = Duration::from_secs(60);
+
+/// A link as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRecord {
+    /// What it says.
+    pub link: Link,
+    /// The store's revision of it.
+    pub revision: u64,
+}
+
+/// Reads links from the lattice's state.
+pub trait LinkSource: Send + Sync + 'static {
+    /// The link under which `source` reaches `interface` by `name`: the one for the interface itself if there is one,
+    /// else the one for its package. `None` where there is neither. Never older than what any process has read before
+    /// the call.
+    fn read<'a>(
+        &'a self,
+        source: &'a ObjectId,
+        interface: &'a InterfaceKey,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<LinkRecord>, LinkSourceError>>;
+}
+
+/// The lattice's state could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot read the link of {source_id} for {interface}: {cause}")]
+pub struct LinkSourceError {
+    /// Whose link.
+    pub source_id: ObjectId,
+    /// For what.
+    pub interface: InterfaceKey,
+    /// Why.
+    pub cause: String,
+}
+
+/// A link source without a lattice behind it: the provider knows what it is told, and nothing more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLinkSource;
+
+impl LinkSource for NoLinkSource {
+    fn read<'a>(
+        &'a self,
+        _source: &'a ObjectId,
+        _interface: &'a InterfaceKey,
+        _name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<LinkRecord>, LinkSourceError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// One link of one source, at one revision, with whatever `T` the provider keeps for it.
+pub(crate) struct Entry<T> {
+    pub(crate) record: LinkRecord,
+    pub(crate) opened: T,
+}
+
+impl<T> fmt::Debug for Entry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// Who calls, and by which link.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
+    source: ObjectId,
+    name: Arc<str>,
+}
+
+/// The revisions of one link (source, scope, name) that may still be used.
+struct Revisions<T> {
+    scope: Scope,
+    /// The newest, unless the link is gone.
+    current: Option<Arc<Entry<T>>>,
+    /// The newest revision heard of, whether the link was there or gone.
+    known: u64,
+    /// Older ones, until when.
+    retiring: Vec<(Instant, Arc<Entry<T>>)>,
+}
+
+/// All links that lead to one provider.
+pub(crate) struct Table<T> {
+    places: HashMap<Place, Vec<Revisions<T>>>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { places: HashMap::new() }
+    }
+}
+
+impl<T> Clone for Revisions<T> {
+    fn clone(&self) -> Self {
+        Self {
+            scope: self.scope.clone(),
+            current: self.current.clone(),
+            known: self.known,
+            retiring: self.retiring.clone(),
+        }
+    }
+}
+
+impl<T> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        Self { places: self.places.clone() }
+    }
+}
+
+/// What the table says about a call.
+pub(crate) enum Found<T> {
+    /// This is the link to use.
+    Use(Arc<Entry<T>>),
+    /// The call knows more than the table: read the link.
+    Unknown,
+}
+
+impl<T> Table<T> {
+    /// What `link` of `source` is, for a call of `interface`.
+    pub(crate) fn find(
+        &self,
+        source: &ObjectId,
+        interface: &InterfaceKey,
+        link: &LinkRef,
+    ) -> Found<T> {
+        let LinkRef { name, revision } = link;
+        let place = Place { source: source.clone(), name: Arc::clone(name) };
+        let Some(links) = self.places.get(&place) else { return Found::Unknown };
+        let covering = || links.iter().filter(|link| covers(&link.scope, interface));
+        if let Some(exact) = covering().find_map(|link| link.at(*revision)) {
+            return Found::Use(Arc::clone(exact));
+        }
+        let narrowest = covering()
+            .filter(|link| link.current.is_some())
+            .min_by_key(|link| matches!(link.scope, Scope::Package(_)));
+        match narrowest.and_then(|link| link.current.as_ref()) {
+            Some(entry) if entry.record.revision >= *revision => Found::Use(Arc::clone(entry)),
+            _ => Found::Unknown,
+        }
+    }
+
+    /// Notes a revision of a link that leads here. Older than what is known changes nothing.
+    pub(crate) fn apply(&mut self, record: LinkRecord, now: Instant) -> Option<Arc<Entry<T>>>
+    where
+        T: Default,
+    {
+        let link = self.revisions(&record.link.source, &record.link.scope, &record.link.name);
+        if record.revision < link.known {
+            return None;
+        }
+        if let Some(current) = &link.current
+            && current.record.revision == record.revision
+        {
+            return Some(Arc::clone(current));
+        }
+        link.known = record.revision;
+        link.retire(now);
+        let entry = Arc::new(Entry { record, opened: T::default() });
+        link.current = Some(Arc::clone(&entry));
+        Some(entry)
+    }
+
+    /// Notes that a link is gone, or leads elsewhere, since `revision`.
+    pub(crate) fn remove(
+        &mut self,
+        source: &ObjectId,
+        scope: &Scope,
+        name: &str,
+        revision: u64,
+        now: Instant,
+    ) {
+        let link = self.revisions(source, scope, name);
+        if revision >= link.known {
+            link.known = revision;
+            link.retire(now);
+        }
+    }
+
+    /// Whether [`Table::sweep`] would forget anything.
+    pub(crate) fn has_retired(&self, now: Instant) -> bool {
+        self.places
+            .values()
+            .flatten()
+            .flat_map(|link| &link.retiring)
+            .any(|(until, _)| *until <= now)
+    }
+
+    /// Forgets what has retired.
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        for links in self.places.values_mut() {
+            for link in links.iter_mut() {
+                link.retiring.retain(|(until, _)| *until > now);
+            }
+            links.retain(|link| link.current.is_some() || !link.retiring.is_empty());
+        }
+        self.places.retain(|_, links| !links.is_empty());
+    }
+
+    /// Every link in force, newest revision only.
+    pub(crate) fn current(&self) -> impl Iterator<Item = &Arc<Entry<T>>> {
+        self.places.values().flatten().filter_map(|link| link.current.as_ref())
+    }
+
+    fn revisions(&mut self, source: &ObjectId, scope: &Scope, name: &str) -> &mut Revisions<T> {
+        let place = Place { source: source.clone(), name: name.into() };
+        let links = self.places.entry(place).or_default();
+        let at = links.iter().position(|link| link.scope == *scope).unwrap_or_else(|| {
+            let fresh =
+                Revisions { scope: scope.clone(), current: None, known: 0, retiring: Vec::new() };
+            links.push(fresh);
+            links.len() - 1
+        });
+        &mut links[at]
+    }
+}
+
+impl<T> Revisions<T> {
+    fn at(&self, revision: u64) -> Option<&Arc<Entry<T>>> {
+        let retiring = self.retiring.iter().map(|(_, entry)| entry);
+        self.current.iter().chain(retiring).find(|entry| entry.record.revision == revision)
+    }
+
+    fn retire(&mut self, now: Instant) {
+        if let Some(old) = self.current.take() {
+            self.retiring.push((now + RETIRE_AFTER, old));
+        }
+    }
+}
+
+/// Whether a link of `scope` covers `interface`. On the path of every call, so it makes no key.
+pub(crate) fn covers(scope: &Scope, interface: &InterfaceKey) -> bool {
+    let package = match scope {
+        Scope::Interface(key) => return key == interface,
+        Scope::Package(package) => package.as_str(),
+    };
+    let (package, package_version) = split_version(package);
+    let (path, version) = split_version(interface.as_str());
+    version == package_version
+        && path.split_once('/').is_some_and(|(of_interface, _)| of_interface == package)
+}
+
+fn split_version(text: &str) -> (&str, &str) {
+    text.find('@').map_or((text, ""), |at| text.split_at(at))
+}

@@ -1,0 +1,176 @@
+//! The one trait that a provider implements, and what it is given.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record::{Link, Sharing};
+use wicker_process::Tasks;
+
+use crate::instance::Limits;
+use crate::interface::Interfaces;
+use crate::link::LinkSource;
+
+/// Native code that serves interfaces over links.
+///
+/// One value is one running provider. Dropping it ends it: what it holds closes with it.
+pub trait Provider: Sized + Send + Sync + 'static {
+    /// The name under which manifests and the command line know this implementation: `keyvalue-redis`.
+    const IMPLEMENTATION: &'static str;
+
+    /// [`Sharing::Exclusive`] where the state is in the provider, so that two of them would split it.
+    const SHARING: Sharing;
+
+    /// What the provider is configured with as a whole. Serde struct with `deny_unknown_fields` and defaults.
+    type Config: DeserializeOwned + Send;
+
+    /// What one link is configured with. Its values arrive as text: numbers, booleans and comma-separated lists are
+    /// read as the field's type wants them (see [`crate::config`]).
+    type LinkConfig: DeserializeOwned + Send;
+
+    /// One link's connection. Implements the traits of the interfaces; dropped when the link is gone and the last
+    /// call through it has ended.
+    type Link: Send + Sync + 'static;
+
+    /// What is served, each as `module::serve()`.
+    fn interfaces() -> Interfaces<Self::Link>;
+
+    /// Starts the provider. Called once; until it returns, calls wait inside their deadlines.
+    fn start(
+        config: Self::Config,
+        environment: Environment,
+    ) -> impl Future<Output = Result<Self, ProviderError>> + Send;
+
+    /// Opens one link. Called once for each revision of a link; a link that is configured anew is opened anew, and
+    /// the calls under way finish on the old one.
+    fn link(
+        &self,
+        link: &Link,
+        config: Self::LinkConfig,
+    ) -> impl Future<Output = Result<Self::Link, ProviderError>> + Send;
+
+    /// Whether it can do its work. Asked every few seconds, and given one second to answer.
+    fn health(&self) -> impl Future<Output = Result<(), ProviderError>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// Where a provider runs.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Who it is.
+    pub id: ObjectId,
+    /// A directory of its own. It exists where the provider is exclusive; others make it if they need it.
+    pub data_dir: PathBuf,
+    /// The NATS system of the lattice, for backends that are NATS.
+    pub nats: Option<NatsAccess>,
+    /// Owns the provider's background tasks. They are asked to stop when the provider has drained.
+    pub tasks: Tasks,
+}
+
+/// How to reach a NATS system.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NatsAccess {
+    /// `nats://host:port`, or several joined by commas.
+    pub url: String,
+    /// The text of a credentials file, where the server asks for one.
+    pub credentials: Option<String>,
+}
+
+impl fmt::Debug for NatsAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsAccess").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Everything that starts one provider; the host (or [`crate::process`]) fills it in.
+#[derive(Clone)]
+pub struct ProviderStart {
+    /// Where it runs.
+    pub environment: Environment,
+    /// The config from the provider's spec. `null` counts as no fields. The field `limits` is taken out and read as
+    /// [`Limits`]; the rest is the provider's own.
+    pub config: serde_json::Value,
+    /// Where links are read when a call carries one that the provider does not know yet.
+    pub links: Arc<dyn LinkSource>,
+}
+
+impl fmt::Debug for ProviderStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The config may hold secrets.
+        f.debug_struct("ProviderStart")
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ProviderStart {
+    /// Splits the config into the SDK's part and the provider's.
+    pub(crate) fn split_config(&self) -> Result<(Limits, serde_json::Value), ProviderError> {
+        let mut config = match &self.config {
+            serde_json::Value::Null => serde_json::Map::new(),
+            serde_json::Value::Object(fields) => fields.clone(),
+            _ => return Err(ProviderError::config("the config of a provider is an object")),
+        };
+        let limits = match config.remove("limits") {
+            Some(limits) => serde_json::from_value(limits)
+                .map_err(|error| ProviderError::config(format!("in `limits`: {error}")))?,
+            None => Limits::default(),
+        };
+        Ok((limits, serde_json::Value::Object(config)))
+    }
+}
+
+/// A provider could not start, or a link could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The config cannot work. Trying again changes nothing.
+    #[error("{0}")]
+    Config(String),
+    /// The backend does not answer, or refuses. It may later.
+    #[error("{attempt}")]
+    Backend {
+        /// What was attempted, on what.
+        attempt: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl ProviderError {
+    /// The config cannot work, and why.
+    pub fn config(why: impl Into<String>) -> Self {
+        Self::Config(why.into())
+    }
+
+    /// `attempt` failed in the backend.
+    pub fn backend(
+        attempt: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Backend { attempt: attempt.into(), source: source.into() }
+    }
+
+    /// The error and its causes on one line, for people.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        chain(self)
+    }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
