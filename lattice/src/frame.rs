@@ -344,6 +344,18 @@ impl Frame {
     }
 }
 
+/// Whether a message is a reply, without reading it.
+#[must_use]
+pub fn is_reply(message: &[u8]) -> bool {
+    message.starts_with(&[VERSION, REPLY])
+}
+
+/// Whether a reply has anything that follows it, without reading it.
+#[must_use]
+pub fn has_streams(reply: &[u8]) -> bool {
+    matches!(reply, [VERSION, REPLY, flags, streams, ..] if flags & FLAG_PARTS != 0 || *streams > 0)
+}
+
 impl Reply {
     fn put(&self, out: &mut BytesMut) {
         match &self.outcome {

@@ -13,6 +13,10 @@ pub mod http;
 pub mod id;
 pub mod interface;
 pub mod link;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "nats")]
+pub mod rpc;
 pub mod store;
 pub mod subject;
 #[cfg(feature = "testing")]

@@ -13,6 +13,7 @@
 //! wicker.<lattice>.q.<process>.<verb>                              questions to a process, JSON both ways
 //! ```
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::escape;
@@ -62,19 +63,33 @@ pub fn chunks(lattice: &str, to: ProcessId) -> String {
 /// The subject of a request.
 #[must_use]
 pub fn request(lattice: &str, to: ProcessId, from: ProcessId, callee: &Callee) -> String {
-    format!("{PREFIX}.{lattice}.c.{to}.{from}.{}", callee.to_tokens())
+    format!("{}{}", requests_to(lattice, to, from), callee.to_tokens())
+}
+
+/// What the subjects of all requests from one process to another begin with, up to [`Callee::to_tokens`].
+#[must_use]
+pub fn requests_to(lattice: &str, to: ProcessId, from: ProcessId) -> String {
+    format!("{PREFIX}.{lattice}.c.{to}.{from}.")
 }
 
 /// The subject of a reply, beat, credit or cancel. `from` is who publishes it.
 #[must_use]
 pub fn reply(lattice: &str, to: ProcessId, from: ProcessId, attempt: Attempt) -> String {
-    format!("{PREFIX}.{lattice}.r.{to}.{from}.{:x}", attempt.0)
+    format!("{PREFIX}.{lattice}.r.{to}.{from}.{attempt}")
 }
 
 /// The subject of a chunk.
 #[must_use]
 pub fn chunk(lattice: &str, to: ProcessId, from: ProcessId, attempt: Attempt) -> String {
-    format!("{}.{BULK}", reply(lattice, to, from, attempt))
+    to_chunk(reply(lattice, to, from, attempt))
+}
+
+/// The subject of a chunk, from [`reply`]'s.
+#[must_use]
+pub fn to_chunk(mut reply: String) -> String {
+    reply.push('.');
+    reply.push_str(BULK);
+    reply
 }
 
 /// The subject of events of one kind about one object. `*` and `>` stand for all, in subscriptions.
@@ -126,6 +141,12 @@ fn after_kind<'a>(subject: &'a str, kind: &str) -> Option<&'a str> {
     let rest = subject.strip_prefix(PREFIX)?.strip_prefix('.')?;
     let (_lattice, rest) = rest.split_once('.')?;
     rest.strip_prefix(kind)?.strip_prefix('.')
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
 }
 
 impl Callee {

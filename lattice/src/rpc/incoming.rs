@@ -1,0 +1,336 @@
+//! The reading end of a stream that another process writes.
+//!
+//! Chunks wait here until they are read, never more than the credit that was granted, so a slow reader costs its own
+//! window and stalls nobody. Credit is a position, not a difference: saying it again (each second) does no harm, heals
+//! what was lost, and tells the writer that its reader lives. The window starts small and doubles as it is used.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+
+use super::shared::{Shared, StreamKey};
+use super::table::lock;
+use crate::call::{ByteStream, StreamError};
+use crate::frame::{Frame, Head, StreamNumber};
+
+/// What a stream's writer may send before it hears more.
+pub(super) const WINDOW_BYTES_MIN: u64 = 256 << 10;
+
+/// What a stream that is read as fast as it comes grows to (measured: larger gains nothing).
+pub(super) const WINDOW_BYTES_MAX: u64 = 2 << 20;
+
+pub(super) struct Incoming {
+    /// When its writer was last heard of, in the clock of [`Shared::now_ms`].
+    pub(super) heard_ms: AtomicU64,
+    /// When its credit was last said.
+    pub(super) said_ms: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: VecDeque<Bytes>,
+    /// Bytes that came, and bytes that were read, since the stream's start.
+    received: u64,
+    consumed: u64,
+    /// Bytes that may come, since the stream's start.
+    limit: u64,
+    window: u64,
+    /// Of the next chunk.
+    sequence: u32,
+    end: Option<Result<(), StreamError>>,
+    waker: Option<Waker>,
+}
+
+impl Incoming {
+    pub(super) fn new(now_ms: u64) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            received: 0,
+            consumed: 0,
+            limit: WINDOW_BYTES_MIN,
+            window: WINDOW_BYTES_MIN,
+            sequence: 0,
+            end: None,
+            waker: None,
+        };
+        let (heard_ms, said_ms) = (AtomicU64::new(now_ms), AtomicU64::new(now_ms));
+        Self { heard_ms, said_ms, state: Mutex::new(state) }
+    }
+
+    /// Puts the stream's beginning before what may have overtaken it.
+    fn begin(&self, head: Head) {
+        let mut state = lock(&self.state);
+        let len = head.bytes.len() as u64;
+        state.received += len;
+        state.limit += len;
+        if len > 0 {
+            state.queue.push_front(head.bytes);
+        }
+    }
+
+    pub(super) fn chunk(&self, sequence: u32, bytes: Bytes, is_end: bool) {
+        self.change(|state| {
+            if !state.follows(sequence) {
+                return;
+            }
+            state.sequence = sequence.wrapping_add(1);
+            state.received += bytes.len() as u64;
+            if state.received > state.limit {
+                state.fail("its writer exceeds its credit");
+                return;
+            }
+            if !bytes.is_empty() {
+                state.queue.push_back(bytes);
+            }
+            if is_end {
+                state.end = Some(Ok(()));
+            }
+        });
+    }
+
+    pub(super) fn abort(&self, sequence: u32, message: String) {
+        self.change(|state| {
+            if state.follows(sequence) {
+                state.end = Some(Err(StreamError::Aborted(message)));
+            }
+        });
+    }
+
+    /// The writer lives, and has sent all chunks below `sequence`.
+    pub(super) fn pulse(&self, sequence: u32) {
+        self.change(|state| {
+            state.follows(sequence);
+        });
+    }
+
+    /// Ends the stream where it has not ended by itself.
+    pub(super) fn lose(&self, why: &str) {
+        self.change(|state| state.fail(why));
+    }
+
+    /// The position to which the writer may go, while there is more to come.
+    pub(super) fn credit(&self) -> Option<u64> {
+        let state = lock(&self.state);
+        state.end.is_none().then_some(state.limit)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let waker = {
+            let mut state = lock(&self.state);
+            change(&mut state);
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl State {
+    /// Whether the chunk of this sequence is the next one. A later one shows that some were lost.
+    fn follows(&mut self, sequence: u32) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        if sequence != self.sequence {
+            self.fail("a chunk was lost on its way");
+            return false;
+        }
+        true
+    }
+
+    fn fail(&mut self, why: &str) {
+        if self.end.is_none() {
+            self.end = Some(Err(StreamError::Lost(why.to_owned())));
+        }
+    }
+
+    /// The new limit, once half of the window is read.
+    fn refill(&mut self) -> Option<u64> {
+        let is_due =
+            self.end.is_none() && self.limit - self.consumed.min(self.limit) <= self.window / 2;
+        is_due.then(|| {
+            self.window = (self.window * 2).min(WINDOW_BYTES_MAX);
+            self.limit = self.consumed + self.window;
+            self.limit
+        })
+    }
+}
+
+/// Reads one [`Incoming`]. Dropping it tells the writer to stop.
+struct Reader {
+    shared: Arc<Shared>,
+    incoming: Arc<Incoming>,
+    key: StreamKey,
+    has_ended: bool,
+}
+
+impl Stream for Reader {
+    type Item = Result<Bytes, StreamError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        let (item, credit) = {
+            let mut state = lock(&self.incoming.state);
+            if let Some(bytes) = state.queue.pop_front() {
+                state.consumed += bytes.len() as u64;
+                (Some(Ok(bytes)), state.refill())
+            } else if let Some(end) = state.end.clone() {
+                (end.err().map(Err), None)
+            } else {
+                state.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        };
+        if let Some(limit) = credit {
+            let frame = Frame::Credit { stream: self.key.number, limit };
+            self.shared.tell_process((self.key.peer, self.key.attempt), &frame);
+        }
+        if !matches!(item, Some(Ok(_))) {
+            self.has_ended = true;
+            self.shared.incoming.remove(&self.key);
+        }
+        Poll::Ready(item)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.shared.incoming.remove(&self.key);
+        if self.incoming.credit().is_some() {
+            let frame = Frame::Stop { stream: self.key.number };
+            self.shared.tell_process((self.key.peer, self.key.attempt), &frame);
+        }
+    }
+}
+
+impl Shared {
+    /// The stream `key` as its reader sees it; `head` came with the value that refers to it.
+    pub(super) fn read(self: &Arc<Self>, key: StreamKey, head: Head) -> ByteStream {
+        if head.is_all {
+            return ByteStream::from_bytes(head.bytes);
+        }
+        let make = || Some(Arc::new(Incoming::new(self.now_ms())));
+        let Some(incoming) = self.incoming.get_or_insert(key, make) else {
+            return ByteStream::new(futures::stream::empty());
+        };
+        incoming.begin(head);
+        self.wake_ticker();
+        if !key.number.is_written_by_callee()
+            && let Some(limit) = incoming.credit()
+        {
+            let frame = Frame::Credit { stream: key.number, limit };
+            self.tell_process((key.peer, key.attempt), &frame);
+        }
+        ByteStream::new(Reader { shared: Arc::clone(self), incoming, key, has_ended: false })
+    }
+
+    /// A value that follows its frame in chunks, once all of it is here.
+    ///
+    /// # Errors
+    /// It never became whole, or is not as long as it was announced.
+    pub(super) async fn gather(
+        self: &Arc<Self>,
+        key: StreamKey,
+        total: u32,
+    ) -> Result<Bytes, StreamError> {
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        let mut chunks = self.read(key, Head::default());
+        let mut value = BytesMut::new();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk?;
+            if value.len() + chunk.len() > total {
+                return Err(StreamError::Lost("a value is longer than announced".to_owned()));
+            }
+            value.extend_from_slice(&chunk);
+        }
+        if value.len() < total {
+            return Err(StreamError::Lost("a value is shorter than announced".to_owned()));
+        }
+        Ok(value.freeze())
+    }
+
+    /// Forgets streams of the callee that nobody will read: those below `count` and the results themselves.
+    pub(super) fn forget_results(&self, key: super::shared::AttemptKey) {
+        if self.incoming.len() == 0 {
+            return;
+        }
+        for number in (0x80..=u8::MAX).map(StreamNumber) {
+            self.incoming.remove(&StreamKey { peer: key.0, attempt: key.1, number });
+        }
+    }
+}
+
+impl Incoming {
+    pub(super) fn hear(&self, now_ms: u64) {
+        self.heard_ms.store(now_ms, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(incoming: &Incoming) -> Option<Result<(), StreamError>> {
+        lock(&incoming.state).end.clone()
+    }
+
+    #[test]
+    fn missing_chunk_loses_the_stream() {
+        let incoming = Incoming::new(0);
+        incoming.chunk(0, Bytes::from_static(b"a"), false);
+        incoming.chunk(2, Bytes::from_static(b"c"), true);
+        assert!(matches!(end(&incoming), Some(Err(StreamError::Lost(_)))));
+    }
+
+    #[test]
+    fn pulse_shows_a_missing_tail() {
+        let incoming = Incoming::new(0);
+        incoming.chunk(0, Bytes::from_static(b"a"), false);
+        incoming.pulse(1);
+        assert_eq!(end(&incoming), None);
+        incoming.pulse(2);
+        assert!(matches!(end(&incoming), Some(Err(StreamError::Lost(_)))));
+    }
+
+    #[test]
+    fn writer_beyond_its_credit_is_cut_off() {
+        let incoming = Incoming::new(0);
+        let window = usize::try_from(WINDOW_BYTES_MIN).unwrap();
+        incoming.chunk(0, Bytes::from(vec![0; window]), false);
+        assert_eq!(end(&incoming), None);
+        incoming.chunk(1, Bytes::from_static(b"x"), false);
+        assert!(matches!(end(&incoming), Some(Err(StreamError::Lost(_)))));
+    }
+
+    #[test]
+    fn end_is_final() {
+        let incoming = Incoming::new(0);
+        incoming.chunk(0, Bytes::new(), true);
+        incoming.abort(1, "late".to_owned());
+        incoming.lose("late");
+        assert_eq!(end(&incoming), Some(Ok(())));
+        assert_eq!(incoming.credit(), None);
+    }
+
+    #[test]
+    fn window_grows_while_it_is_used_and_is_bounded() {
+        let incoming = Incoming::new(0);
+        let mut state = lock(&incoming.state);
+        let mut limits = Vec::new();
+        for _ in 0..8 {
+            state.consumed = state.limit;
+            limits.push(state.refill().unwrap() - state.consumed);
+            assert_eq!(state.refill(), None);
+        }
+        assert_eq!(limits.first(), Some(&(512 << 10)));
+        assert_eq!(limits.last(), Some(&WINDOW_BYTES_MAX));
+    }
+}

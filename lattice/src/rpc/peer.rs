@@ -1,0 +1,97 @@
+//! What this process knows of another one: its subjects, how busy it says it is, how many calls it owes us.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, AtomicU32};
+
+use async_nats::Subject;
+
+use super::table::lock;
+use crate::call::Call;
+use crate::id::ProcessId;
+use crate::subject::{self, Attempt, Callee};
+
+/// Functions whose subject is remembered; more are written each time they are called.
+const SUBJECTS_MAX: usize = 1024;
+
+pub(super) struct Peer {
+    pub(super) id: ProcessId,
+    /// 0 idle, 255 full; as its last reply or beat said.
+    pub(super) load: AtomicU8,
+    /// Calls of this process that it has not answered.
+    pub(super) outstanding: AtomicU32,
+    /// `wicker.<lattice>.c.<it>.<self>.`
+    requests: String,
+    /// `wicker.<lattice>.r.<it>.<self>.`: what we publish on.
+    replies: String,
+    /// `wicker.<lattice>.r.<self>.<it>.`: what it publishes on.
+    inbox: String,
+    /// Subjects of requests, by whom they call.
+    subjects: Mutex<HashMap<Callee, Subject>>,
+}
+
+impl Peer {
+    pub(super) fn new(lattice: &str, own: ProcessId, id: ProcessId) -> Self {
+        let without_attempt = |subject: String| {
+            let end = subject.len() - 1;
+            subject.get(..end).unwrap_or_default().to_owned()
+        };
+        let zero = Attempt(0);
+        Self {
+            id,
+            load: AtomicU8::new(0),
+            outstanding: AtomicU32::new(0),
+            requests: subject::requests_to(lattice, id, own),
+            replies: without_attempt(subject::reply(lattice, id, own, zero)),
+            inbox: without_attempt(subject::reply(lattice, own, id, zero)),
+            subjects: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Where `call` is published.
+    pub(super) fn request_subject(&self, call: &Call) -> Subject {
+        let callee = Callee {
+            target: call.target.clone(),
+            interface: call.interface.clone(),
+            function: call.function.clone(),
+        };
+        let mut subjects = lock(&self.subjects);
+        if let Some(subject) = subjects.get(&callee) {
+            return subject.clone();
+        }
+        let subject = Subject::from(format!("{}{}", self.requests, callee.to_tokens()));
+        if subjects.len() < SUBJECTS_MAX {
+            subjects.insert(callee, subject.clone());
+        }
+        subject
+    }
+
+    /// Where this peer hears about `attempt`.
+    pub(super) fn reply_subject(&self, attempt: Attempt) -> String {
+        with_attempt(&self.replies, attempt)
+    }
+
+    /// Where this peer's chunks for `attempt` are published to it.
+    pub(super) fn chunk_subject(&self, attempt: Attempt) -> String {
+        subject::to_chunk(self.reply_subject(attempt))
+    }
+
+    /// Where this peer answers `attempt`.
+    pub(super) fn inbox_subject(&self, attempt: Attempt) -> String {
+        with_attempt(&self.inbox, attempt)
+    }
+
+    /// The attempt of a request's reply subject, if that is where this peer may be answered.
+    pub(super) fn parse_reply_subject(&self, subject: &str) -> Option<Attempt> {
+        let attempt = subject.strip_prefix(&self.replies)?;
+        u64::from_str_radix(attempt, 16).ok().map(Attempt)
+    }
+}
+
+fn with_attempt(prefix: &str, attempt: Attempt) -> String {
+    let mut subject = String::with_capacity(prefix.len() + 18);
+    subject.push_str(prefix);
+    let _ = write!(subject, "{attempt}");
+    subject
+}

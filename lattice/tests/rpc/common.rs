@@ -1,0 +1,114 @@
+//! Two ends of a lattice in one test: each with connections of its own.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use wicker_lattice::call::{Call, CallError, DEFAULT_LINK, Invocation, Invoke, LinkRef, Reply};
+use wicker_lattice::id::{CallId, ProcessId};
+use wicker_lattice::nats::{Nats, NatsConfig};
+use wicker_lattice::rpc::{Rpc, RpcConfig};
+use wicker_lattice::testing::NatsServer;
+use wicker_lattice::types::TypeHash;
+
+/// What a test waits for anything, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs `test` on each nats-server of this machine.
+pub fn on_every_server<F: Future<Output = anyhow::Result<()>>>(test: impl Fn(NatsServer) -> F) {
+    let programs = NatsServer::programs();
+    assert!(!programs.is_empty(), "no nats-server on the PATH; install one");
+    for program in programs {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let server = NatsServer::start_program(&program).unwrap();
+        let run =
+            async { tokio::time::timeout(PATIENCE, test(server)).await.expect("the test hangs") };
+        runtime.block_on(run).unwrap_or_else(|error| panic!("on {}: {error:?}", program.display()));
+    }
+}
+
+/// Serves calls with a function.
+pub struct Serve<F>(pub F);
+
+impl<F, R> Invoke for Serve<F>
+where
+    F: Fn(Call) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Reply, CallError>> + Send + 'static,
+{
+    fn invoke(&self, call: Call) -> Invocation<'_> {
+        Box::pin((self.0)(call))
+    }
+}
+
+/// One process's end.
+pub struct End {
+    pub id: ProcessId,
+    pub nats: Nats,
+    pub rpc: Rpc,
+}
+
+impl End {
+    pub async fn start(server: &NatsServer, serve: Arc<dyn Invoke>) -> anyhow::Result<Self> {
+        Self::start_with(server, serve, |_| {}).await
+    }
+
+    pub async fn start_with(
+        server: &NatsServer,
+        serve: Arc<dyn Invoke>,
+        change: impl FnOnce(&mut RpcConfig),
+    ) -> anyhow::Result<Self> {
+        let nats = Nats::connect(NatsConfig::at(server.url())).await?;
+        let id = ProcessId::generate();
+        let mut config = RpcConfig::new("test", id);
+        change(&mut config);
+        let rpc = Rpc::start(config, &nats, serve).await?;
+        Ok(Self { id, nats, rpc })
+    }
+
+    /// An end that only calls.
+    pub async fn caller(server: &NatsServer) -> anyhow::Result<Self> {
+        Self::start(server, echo()).await
+    }
+
+    pub async fn call(&self, to: &End, params: impl Into<Bytes>) -> Result<Reply, CallError> {
+        self.rpc.remote(to.id).invoke(call(params)).await
+    }
+}
+
+/// Answers with the parameters and the streams that it got.
+pub fn echo() -> Arc<dyn Invoke> {
+    Arc::new(Serve(|call: Call| async move {
+        Ok(Reply { results: call.params, streams: call.streams })
+    }))
+}
+
+pub fn call(params: impl Into<Bytes>) -> Call {
+    Call {
+        id: CallId::generate(),
+        target: "default/test/callee".parse().unwrap(),
+        source: "default/test/caller".parse().unwrap(),
+        link: LinkRef { name: DEFAULT_LINK.into(), revision: 3 },
+        interface: "test:echo/echo@0.1".parse().unwrap(),
+        function: "[method]thing.echo".into(),
+        type_hash: TypeHash([1, 2, 3, 4, 5, 6, 7, 8]),
+        deadline: Instant::now() + Duration::from_secs(30),
+        trace: None,
+        params: params.into(),
+        streams: Vec::new(),
+    }
+}
+
+/// Waits until `holds`, which must become true.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
