@@ -14,11 +14,13 @@ use wicker_lattice::testing::NatsServer;
 use wicker_lattice::types::TypeHash;
 
 /// What a test waits for anything, however busy the machine is.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `test` on each nats-server of this machine.
-pub fn on_every_server<F: Future<Output = anyhow::Result<()>>>(test: impl Fn(NatsServer) -> F) {
-    let programs = NatsServer::programs();
+pub(crate) fn on_every_server<F: Future<Output = anyhow::Result<()>>>(
+    test: impl Fn(NatsServer) -> F,
+) {
+    let programs = NatsServer::installed();
     assert!(!programs.is_empty(), "no nats-server on the PATH; install one");
     for program in programs {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -26,15 +28,16 @@ pub fn on_every_server<F: Future<Output = anyhow::Result<()>>>(test: impl Fn(Nat
             .enable_all()
             .build()
             .unwrap();
-        let server = NatsServer::start_program(&program).unwrap();
-        let run =
-            async { tokio::time::timeout(PATIENCE, test(server)).await.expect("the test hangs") };
+        let run = async {
+            let server = NatsServer::start_program(&program).await;
+            tokio::time::timeout(PATIENCE, test(server)).await.expect("the test hangs")
+        };
         runtime.block_on(run).unwrap_or_else(|error| panic!("on {}: {error:?}", program.display()));
     }
 }
 
 /// Serves calls with a function.
-pub struct Serve<F>(pub F);
+pub(crate) struct Serve<F>(pub(crate) F);
 
 impl<F, R> Invoke for Serve<F>
 where
@@ -47,18 +50,18 @@ where
 }
 
 /// One process's end.
-pub struct End {
-    pub id: ProcessId,
-    pub nats: Nats,
-    pub rpc: Rpc,
+pub(crate) struct End {
+    pub(crate) id: ProcessId,
+    pub(crate) nats: Nats,
+    pub(crate) rpc: Rpc,
 }
 
 impl End {
-    pub async fn start(server: &NatsServer, serve: Arc<dyn Invoke>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(server: &NatsServer, serve: Arc<dyn Invoke>) -> anyhow::Result<Self> {
         Self::start_with(server, serve, |_| {}).await
     }
 
-    pub async fn start_with(
+    pub(crate) async fn start_with(
         server: &NatsServer,
         serve: Arc<dyn Invoke>,
         change: impl FnOnce(&mut RpcConfig),
@@ -72,23 +75,27 @@ impl End {
     }
 
     /// An end that only calls.
-    pub async fn caller(server: &NatsServer) -> anyhow::Result<Self> {
+    pub(crate) async fn caller(server: &NatsServer) -> anyhow::Result<Self> {
         Self::start(server, echo()).await
     }
 
-    pub async fn call(&self, to: &End, params: impl Into<Bytes>) -> Result<Reply, CallError> {
+    pub(crate) async fn call(
+        &self,
+        to: &End,
+        params: impl Into<Bytes>,
+    ) -> Result<Reply, CallError> {
         self.rpc.remote(to.id).invoke(call(params)).await
     }
 }
 
 /// Answers with the parameters and the streams that it got.
-pub fn echo() -> Arc<dyn Invoke> {
+pub(crate) fn echo() -> Arc<dyn Invoke> {
     Arc::new(Serve(|call: Call| async move {
         Ok(Reply { results: call.params, streams: call.streams })
     }))
 }
 
-pub fn call(params: impl Into<Bytes>) -> Call {
+pub(crate) fn call(params: impl Into<Bytes>) -> Call {
     Call {
         id: CallId::generate(),
         target: "default/test/callee".parse().unwrap(),
@@ -105,7 +112,7 @@ pub fn call(params: impl Into<Bytes>) -> Call {
 }
 
 /// Waits until `holds`, which must become true.
-pub async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");

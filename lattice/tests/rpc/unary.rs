@@ -1,7 +1,7 @@
 //! Calls of one message there and one back, and the ways in which they fail.
 
 use crate::common::{End, call, echo, on_every_server};
-use wicker_lattice::call::{Invoke as _, Status};
+use wicker_lattice::call::Status;
 use wicker_lattice::id::ProcessId;
 
 #[test]
