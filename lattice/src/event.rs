@@ -83,3 +83,17 @@ pub struct LogLine {
     /// Without the newline; cut at 8 KiB.
     pub text: String,
 }
+
+/// The question by which a host is asked for the lines it remembers: a [`LogQuery`], answered by a list of
+/// [`LogLine`], oldest first.
+pub const LOGS: &str = "logs";
+
+/// Which lines to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogQuery {
+    /// Of this object only.
+    #[serde(default)]
+    pub object: Option<ObjectId>,
+    /// How many at most: the latest.
+    pub lines: u32,
+}

@@ -6,7 +6,6 @@ use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::types::{FunctionType, Functions, World};
 
 use crate::known::{is_http_export, is_http_import};
-use crate::signature;
 
 /// One reason why a target cannot serve an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +54,8 @@ pub fn mismatches(import: &InterfaceName, functions: &Functions, target: &World)
         (found.hash() != wanted.hash()).then(|| Mismatch::Signature {
             import,
             function,
-            wanted: signature::print(wanted),
-            found: signature::print(found),
+            wanted: format!("{wanted:#}"),
+            found: format!("{found:#}"),
         })
     };
     functions.iter().filter_map(check).collect()

@@ -4,7 +4,7 @@
 //! writes the [`plan::Plan`]. [`manifest::parse`] and [`validate::validate`] report every problem at once, with its
 //! place.
 //!
-//! What the command line needs to read what users type lives here too: [`names`], [`pattern`], [`signature`].
+//! What the command line needs to read what users type lives here too: [`names`] and [`pattern`].
 
 pub mod compat;
 pub mod diagnostic;
@@ -15,7 +15,6 @@ pub mod names;
 pub mod pattern;
 pub mod plan;
 pub mod route;
-pub mod signature;
 mod suggest;
 mod units;
 pub mod validate;

@@ -51,7 +51,7 @@ mod tests {
         let fields = ["application", "components", "providers", "links", "routes"];
         for (word, expected) in [
             ("componets", Some("components")),
-            ("lnik", None),
+            ("lnik", Some("links")),
             ("likns", Some("links")),
             ("route", Some("routes")),
             ("aplication", Some("application")),

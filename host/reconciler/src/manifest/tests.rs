@@ -1,0 +1,152 @@
+use wicker_lattice::store::record::FileGrant;
+
+use super::*;
+
+fn read(text: &str) -> Manifest {
+    parse(&Source::new("app.yaml", text)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// What is wrong with `text`: `line:column message | help`, one a line.
+fn problems(text: &str) -> Vec<String> {
+    let problems = parse(&Source::new("app.yaml", text)).expect_err("the manifest has problems");
+    problems
+        .iter()
+        .map(|each| {
+            let help = each.help.as_deref().unwrap_or_default();
+            format!("{}:{} {} | {help}", each.line, each.column, each.message)
+        })
+        .collect()
+}
+
+#[test]
+fn short_forms_say_all_that_a_small_application_needs() {
+    let manifest = read(
+        "application: counter\n\
+         version: 1.10\n\
+         components:\n  counter: counter.wasm\n\
+         providers:\n  store: keyvalue-redis\n\
+         links:\n  counter:\n    wasi:keyvalue: store\n\
+         routes:\n  /: counter\n",
+    );
+    assert_eq!(manifest.version.as_deref(), Some("1.10"), "a version is text, not a number");
+    assert_eq!(manifest.team, "default");
+    assert_eq!(manifest.claimant(), "default/counter");
+    assert_eq!(manifest.components[0].image.value, "counter.wasm");
+    assert_eq!(manifest.components[0].spread.value, Spread::default());
+    assert_eq!(
+        manifest.providers[0].source.value,
+        ProviderSource::Builtin("keyvalue-redis".to_owned())
+    );
+    assert_eq!(manifest.links[0].interface.value.to_string(), "wasi:keyvalue");
+    assert_eq!(manifest.links[0].target, Spanned::new("store".to_owned(), Span { line: 9, column: 20, width: 5 }));
+    assert_eq!((manifest.routes[0].host.clone(), manifest.routes[0].path.as_str()), (None, "/"));
+}
+
+#[test]
+fn long_forms_say_the_rest() {
+    let manifest = read(include_str!("../../tests/full.yaml"));
+    let api = &manifest.components[0];
+    assert_eq!(api.limits.memory_bytes, Some(64 << 20));
+    assert_eq!(api.limits.deadline_ms, Some(5_000));
+    assert_eq!((api.limits.concurrency, api.limits.queue), (Some(16), Some(100)));
+    assert_eq!(api.grants.environment["NO"], "no", "a plain scalar is text");
+    assert_eq!(api.grants.arguments, ["--verbose"]);
+    let file = FileGrant { host: "/srv/data".to_owned(), guest: "/data".to_owned(), write: true };
+    assert_eq!(api.grants.files, [file]);
+    assert_eq!(api.spread.value.replicas, Some(3));
+    assert_eq!(api.spread.value.labels["zone"], "a");
+    assert_eq!(manifest.components[1].spread.value.replicas, None, "every host");
+    assert_eq!(manifest.providers[1].config["port"], 5432);
+    assert_eq!(manifest.providers[1].config["name"], "5432");
+    assert_eq!(manifest.providers[1].sharing, Some(Sharing::Exclusive));
+    let link = manifest.links.iter().find(|link| link.name == "cache").unwrap();
+    assert_eq!(link.timeout_ms, Some(500));
+    assert_eq!(link.config["allow"], "a.example,b.example:80", "lists are joined by commas");
+    assert_eq!(link.idempotent, ["store.get"]);
+    assert_eq!(manifest.routes[1].host.as_deref(), Some("*.example.com"));
+}
+
+#[test]
+fn all_problems_are_reported_at_once_with_their_places() {
+    assert_eq!(
+        problems(
+            "application: Shop\n\
+             componets:\n  a: b\n\
+             components:\n  api:\n    imagine: x\n    limits:\n      memory: 64\n      deadline: soon\n\
+             providers:\n  store: {}\n  api: keyvalue-redb\n\
+             links:\n  api:\n    keyvalue: store\n\
+             routes:\n  http://x/: api\n"
+        ),
+        [
+            "1:14 `Shop` cannot name an application | names are 1 to 63 of a-z, 0-9 and inner hyphens",
+            "2:1 unknown field `componets` in the manifest | did you mean `components`?",
+            "5:3 component api has no image | add `image: api.wasm`",
+            "6:5 unknown field `imagine` in component api | did you mean `image`?",
+            "8:15 memory is `64`, expected a size | write a whole number and its unit: 64MiB, 1GiB",
+            "9:17 deadline is `soon`, expected a duration | write a whole number and its unit: 500ms, 5s, 2m",
+            "11:3 provider store does not say what to run | write one of builtin, process, command, external",
+            "15:5 `keyvalue` is not an interface or package | write it as wasi:keyvalue or wasi:keyvalue/store@0.2.0",
+            "17:3 `http://x/` is not a route | leave the scheme away: HOST/PATH, /PATH or HOST",
+        ]
+    );
+}
+
+#[test]
+fn names_and_keys_that_are_there_twice_are_refused() {
+    assert_eq!(
+        problems("application: a\ncomponents:\n  x: a.wasm\n  x: b.wasm\nproviders:\n  x: keyvalue-redb\nroutes:\n  /a: x\n  /a/: x\n"),
+        [
+            "4:3 `x` is here twice | the first is on line 3",
+            "6:3 `x` is a component already | see line 4; rename one",
+            "9:3 the route /a/ is here twice | the first is on line 8",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    for (text, expected) in [
+        ("", "1:1 an empty manifest | start with `application: NAME`"),
+        ("# nothing\n", "1:1 an empty manifest | start with `application: NAME`"),
+        ("- a\n", "1:1 the manifest is a list, expected a map | "),
+        ("version: 1\n", "1:1 the application has no name | add `application: NAME` as the first line"),
+        ("application: a\n---\napplication: b\n", "2:1 a second document in one file | put each application in a file of its own"),
+        ("application: !x a\n", "1:17 tags have no meaning here | remove the tag"),
+        ("application: [a\n", ""),
+        ("application: a\n\tteam: b\n", ""),
+        ("? [a]\n: b\n", "1:3 a key that is not text | "),
+    ] {
+        let found = problems(text);
+        assert!(!found.is_empty(), "{text:?}");
+        if !expected.is_empty() {
+            assert_eq!(found, [expected], "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn aliases_are_followed_and_cannot_explode() {
+    let manifest = read("application: a\ncomponents:\n  x: &image a.wasm\n  y: *image\n");
+    assert_eq!(manifest.components[1].image.value, "a.wasm");
+    let mut bomb = "application: a\nl0: &l0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
+    for level in 1..8 {
+        let list = vec![format!("*l{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("l{level}: &l{level} [{list}]\n"));
+    }
+    assert!(problems(&bomb)[0].contains("more than 100000 values"), "{:?}", problems(&bomb));
+}
+
+#[test]
+fn problem_shows_its_line_with_a_caret() {
+    let problems = parse(&Source::new("app.yaml", "application: a\nrouts:\n  /: x\n")).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "app.yaml:2:1: unknown field `routs` in the manifest\n  2 | routs:\n    | ^^^^^ did you mean `routes`?"
+    );
+}
+
+#[test]
+fn manifest_larger_than_the_lattice_keeps_is_refused() {
+    let text = format!("application: a\n# {}\n", "x".repeat(MANIFEST_BYTES_MAX));
+    assert_eq!(problems(&text), ["1:1 larger than 256 KiB | split the application"]);
+}

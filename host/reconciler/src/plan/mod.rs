@@ -30,7 +30,18 @@ pub struct Plan {
     /// What the user should know: replicas that found no host, data on a host that is away.
     pub notes: Vec<String>,
     /// Where each object of the application, and each shared provider it uses, is to run.
-    pub placed: BTreeMap<ObjectId, Vec<ProcessId>>,
+    pub placed: BTreeMap<ObjectId, Placed>,
+}
+
+/// Where an object is to run. External providers are not placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Component or provider.
+    pub kind: ObjectKind,
+    /// Of its spec.
+    pub generation: u64,
+    /// In the order of their ids.
+    pub hosts: Vec<ProcessId>,
 }
 
 /// One write.
@@ -86,6 +97,24 @@ pub fn plan(desired: &Desired, inventory: &Inventory) -> Plan {
         planner.own(route.clone().into(), find(&inventory.routes, route));
     }
     planner.finish(Some(desired))
+}
+
+/// What to write so that a provider of no application is there and has a host: for `wicker link set` and bare files.
+///
+/// One that is there stays as it is. `on` chooses the host of a new one.
+#[must_use]
+pub fn plan_shared(provider: &Provider, on: Option<ProcessId>, inventory: &Inventory) -> Plan {
+    let mut planner = Planner::new(inventory, provider.id.team(), provider.id.application());
+    match on {
+        Some(host) => {
+            planner.plan.steps.push(Step::Ensure(provider.clone().into()));
+            planner.place(&provider.id, ObjectKind::Provider, provider.generation, vec![host]);
+        }
+        None => planner.shared(provider),
+    }
+    let mut plan = planner.plan;
+    plan.steps.append(&mut planner.placements);
+    plan
 }
 
 /// What to write so that nothing of an application is left; `None` where there is no such application.
@@ -215,7 +244,7 @@ impl<'a> Planner<'a> {
                 self.leaving.push(Step::Delete { key: key.clone(), before });
             }
         }
-        self.plan.placed.insert(id.clone(), wanted);
+        self.plan.placed.insert(id.clone(), Placed { kind, generation, hosts: wanted });
     }
 
     fn link(&mut self, DesiredLink { link, is_default }: &DesiredLink) {

@@ -32,14 +32,14 @@ impl<'a> Placer<'a> {
         let Some(replicas) = spread.replicas else {
             let everywhere: Vec<ProcessId> = eligible.iter().map(|host| host.process).collect();
             if everywhere.is_empty() {
-                notes.push(format!("{id} runs nowhere: no host {}", wanting(spread)));
+                notes.push(format!("{id} runs nowhere: no host {}", matching(spread, "matches")));
             }
             return self.take(id, everywhere);
         };
         let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
         if eligible.len() < wanted {
             let found = eligible.len();
-            notes.push(format!("{id} wants {wanted} hosts, {found} {}", wanting(spread)));
+            notes.push(format!("{id} wants {wanted} hosts, {found} {}", matching(spread, "match")));
         }
         let chosen = self.choose(id, eligible, wanted);
         self.take(id, chosen)
@@ -60,7 +60,7 @@ impl<'a> Placer<'a> {
         }
         let eligible = self.eligible(&provider.spread);
         if eligible.is_empty() {
-            notes.push(format!("{id} runs nowhere: no host {}", wanting(&provider.spread)));
+            notes.push(format!("{id} runs nowhere: no host {}", matching(&provider.spread, "matches")));
         }
         let chosen = self.choose(id, eligible, 1);
         self.take(id, chosen).pop()
@@ -94,12 +94,12 @@ impl<'a> Placer<'a> {
     }
 }
 
-fn wanting(spread: &Spread) -> String {
+fn matching(spread: &Spread, verb: &str) -> String {
     if spread.labels.is_empty() {
-        return "is there".to_owned();
+        return verb.to_owned();
     }
     let labels: Vec<String> = spread.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-    format!("carries {{{}}}", labels.join(", "))
+    format!("{verb} {{{}}}", labels.join(", "))
 }
 
 /// Decides between equals, differently for each object: FNV-1a over both names.

@@ -185,8 +185,13 @@ impl Batch<'_> {
         let Some(id) = manifest.id(&component.name.value) else { return };
         let Some(world) = self.world(&id) else { return };
         let mut missing: BTreeSet<String> = BTreeSet::new();
+        let declared = |name: &InterfaceName| {
+            // One that could not be made has its own problem noted.
+            let mut links = manifest.links.iter().filter(|link| link.source.value == component.name.value);
+            links.any(|link| link.interface.value.matches(name))
+        };
         for name in world.imports.keys().filter(|name| !is_host_served(name)) {
-            if covering(links, &id, name).is_some() {
+            if covering(links, &id, name).is_some() || declared(name) {
                 continue;
             }
             let builtin = default_provider(name).filter(|builtin| self.facts.builtins.contains_key(*builtin));

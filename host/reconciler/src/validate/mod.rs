@@ -183,4 +183,4 @@ impl Batch<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
