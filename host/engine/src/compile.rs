@@ -70,6 +70,15 @@ fn step_back() {
     let _ = rustix::process::nice(NICE);
 }
 
+/// What a component imports and exports, without compiling it. A core module for WASI preview 1 is adapted first.
+///
+/// # Errors
+/// `wasm` is neither, or its types have no place in a lattice.
+pub fn world_of(wasm: &[u8]) -> Result<World, LoadError> {
+    let adapted = adapt(wasm)?;
+    read_world(adapted.as_deref().unwrap_or(wasm))
+}
+
 /// See [`Engine::load`].
 pub(crate) async fn load(engine: &Engine, wasm: Bytes) -> Result<Arc<Program>, LoadError> {
     let (cached, digest) = {

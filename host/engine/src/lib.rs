@@ -30,6 +30,7 @@ mod tokens;
 mod wasi;
 
 pub use actor::{Actor, ActorError, Stats};
+pub use compile::world_of;
 pub use config::{ActorConfig, Codec, EngineConfig, Limits};
 pub use engine::{Engine, EngineError, Report};
 pub use log::{Level, LogLine, LogSink, Origin};
