@@ -11,3 +11,4 @@ pub mod cli;
 pub mod config;
 pub mod data_dir;
 pub mod nats_server;
+pub mod provider;

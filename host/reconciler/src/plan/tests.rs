@@ -16,6 +16,7 @@ fn host(number: u8, labels: &[(&str, &str)]) -> Host {
         version: "0.1.0".to_owned(),
         beat: 1,
         is_draining: false,
+        pid: None,
         degraded: None,
     }
 }

@@ -40,6 +40,7 @@ fn host(name: &str, labels: &[(&str, &str)]) -> Host {
         version: "0.1.0".to_owned(),
         beat: 1,
         is_draining: false,
+        pid: None,
         degraded: None,
     }
 }

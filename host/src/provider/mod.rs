@@ -1,0 +1,3 @@
+//! Providers on this host.
+
+pub mod registry;
