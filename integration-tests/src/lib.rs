@@ -1,1 +1,18 @@
-//! integration-tests.
+//! The harness of the integration tests: real nats-servers, real hosts, real components, on free ports and in
+//! directories of their own. Nothing outlives the test that started it.
+//!
+//! A test reads like what an operator would do: [`TestLattice::start`], [`TestLattice::host`], `wicker` verbs, requests.
+//! Nothing sleeps; [`eventually`] waits for a condition, with a deadline.
+
+mod files;
+mod host;
+mod lattice;
+mod redis;
+mod wait;
+mod web;
+
+pub use host::TestHost;
+pub use lattice::TestLattice;
+pub use redis::Redis;
+pub use wait::{WAIT, eventually};
+pub use web::{Answer, Web};
