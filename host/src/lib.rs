@@ -10,5 +10,8 @@
 pub mod cli;
 pub mod config;
 pub mod data_dir;
+pub mod link;
 pub mod nats_server;
 pub mod provider;
+pub mod state;
+pub mod table;

@@ -1,0 +1,50 @@
+//! One link's own rules on top of the router: its timeout, and which functions may run twice.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wicker_lattice::call::{Call, Invocation, Invoke};
+use wicker_lattice::store::record::Link;
+
+use crate::link::Router;
+
+/// What a binding invokes.
+#[derive(Debug)]
+pub struct Linked {
+    router: Arc<Router>,
+    timeout: Option<Duration>,
+    idempotent: HashSet<String>,
+}
+
+impl Linked {
+    /// The rules of `link`.
+    #[must_use]
+    pub fn new(router: Arc<Router>, link: &Link) -> Self {
+        let timeout = link.timeout_ms.map(Duration::from_millis);
+        Self { router, timeout, idempotent: link.idempotent.iter().cloned().collect() }
+    }
+
+    fn is_idempotent(&self, call: &Call) -> bool {
+        !self.idempotent.is_empty()
+            && self.idempotent.contains(&format!(
+                "{}.{}",
+                call.interface.interface(),
+                call.function
+            ))
+    }
+}
+
+impl Invoke for Linked {
+    fn invoke(&self, mut call: Call) -> Invocation<'_> {
+        if let Some(timeout) = self.timeout {
+            call.deadline = call.deadline.min(Instant::now() + timeout);
+        }
+        if self.is_idempotent(&call) {
+            Box::pin(self.router.carry_idempotent(call))
+        } else {
+            self.router.invoke(call)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Which target each import of one source leads to, from the link records: pure.
+//!
+//! A link for the exact interface wins over one for its package. HTTP over a link has one wire interface, whichever
+//! version of `wasi:http` the component was built for, so a link under any of its packages serves it.
+
+use std::collections::HashMap;
+
+use wicker_lattice::call::{DEFAULT_LINK, LinkRef};
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::interface::InterfaceKey;
+use wicker_lattice::link::{Binding, Links};
+use wicker_lattice::store::Entry;
+use wicker_lattice::store::record::{Link, Scope};
+
+/// What outgoing HTTP is on the wire.
+pub const HTTP_INTERFACE: &str = "wicker:http/handler@0.1";
+
+/// The imports that mean outgoing HTTP.
+const HTTP_IMPORTS: [&str; 3] =
+    ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3", HTTP_INTERFACE];
+
+/// Packages that the host itself serves to every component, within what its grants allow.
+const SERVED_BY_HOST: [&str; 9] =
+    ["cli", "clocks", "config", "filesystem", "http", "io", "logging", "random", "sockets"];
+
+/// What the imports of one source lead to.
+#[derive(Debug)]
+pub struct Resolved {
+    /// For the source's actor or provider.
+    pub links: Links,
+    /// The targets, to see whether they run.
+    pub targets: Vec<ObjectId>,
+    /// Imports that need a link and have none.
+    pub missing: Vec<InterfaceKey>,
+}
+
+/// Whether a component that imports `interface` needs a link for it.
+#[must_use]
+pub fn needs_link(interface: &InterfaceKey) -> bool {
+    let text = interface.as_str();
+    if is_http(interface) {
+        return true;
+    }
+    let package = text.strip_prefix("wasi:").and_then(|rest| rest.split(['/', '@']).next());
+    !package.is_some_and(|package| SERVED_BY_HOST.contains(&package))
+}
+
+/// Whether `interface` means outgoing HTTP.
+#[must_use]
+pub fn is_http(interface: &InterfaceKey) -> bool {
+    HTTP_IMPORTS.contains(&interface.as_str())
+}
+
+/// The link that covers `interface`, among those of one source.
+#[must_use]
+pub fn link_for<'a>(interface: &InterfaceKey, links: &'a [Entry<Link>]) -> Option<&'a Entry<Link>> {
+    let candidates: Vec<&str> =
+        if is_http(interface) { HTTP_IMPORTS.to_vec() } else { vec![interface.as_str()] };
+    let keys: Vec<InterfaceKey> = candidates.iter().filter_map(|text| text.parse().ok()).collect();
+    let default = || links.iter().filter(|link| link.record.name == DEFAULT_LINK);
+    default()
+        .find(|link| matches!(&link.record.scope, Scope::Interface(scope) if keys.contains(scope)))
+        .or_else(|| {
+            default().find(|link| {
+                matches!(&link.record.scope, Scope::Package(scope) if keys.iter().any(|key| key.package() == *scope))
+            })
+        })
+}
+
+/// Resolves `imports` over the links of one source; `bind` makes what a link's calls go through.
+pub fn resolve<'a>(
+    imports: impl Iterator<Item = &'a InterfaceKey>,
+    links: &[Entry<Link>],
+    bind: impl Fn(&Entry<Link>) -> Binding,
+) -> Resolved {
+    let mut bindings = HashMap::new();
+    let mut resolved =
+        Resolved { links: Links::default(), targets: Vec::new(), missing: Vec::new() };
+    for import in imports.filter(|import| needs_link(import)) {
+        let Some(link) = link_for(import, links) else {
+            resolved.missing.push(import.clone());
+            continue;
+        };
+        if !resolved.targets.contains(&link.record.target) {
+            resolved.targets.push(link.record.target.clone());
+        }
+        let binding = bind(link);
+        if is_http(import) {
+            bindings.extend(HTTP_INTERFACE.parse().ok().map(|wire| (wire, binding.clone())));
+        }
+        bindings.insert(import.clone(), binding);
+    }
+    resolved.links = Links::new(bindings);
+    resolved
+}
+
+/// How a call names the link it came through.
+#[must_use]
+pub fn link_ref(link: &Entry<Link>) -> LinkRef {
+    LinkRef { name: link.record.name.as_str().into(), revision: link.revision }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
+
+    struct Nobody;
+
+    impl Invoke for Nobody {
+        fn invoke(&self, _call: Call) -> Invocation<'_> {
+            Box::pin(async { Err(CallError::new(Status::Unavailable, "nobody")) })
+        }
+    }
+
+    fn link(scope: Scope, target: &str, revision: u64) -> Entry<Link> {
+        let (source, target) =
+            ("t/a/source".parse().unwrap(), ObjectId::new("t", "a", target).unwrap());
+        let (config, name) = (BTreeMap::new(), DEFAULT_LINK.to_owned());
+        let record =
+            Link { source, scope, name, target, config, timeout_ms: None, idempotent: Vec::new() };
+        Entry { key: String::new(), record, revision }
+    }
+
+    fn package(text: &str) -> Scope {
+        Scope::Package(text.parse().unwrap())
+    }
+
+    fn interface(text: &str) -> Scope {
+        Scope::Interface(text.parse().unwrap())
+    }
+
+    fn run(imports: &[&str], links: &[Entry<Link>]) -> Resolved {
+        let imports: Vec<InterfaceKey> = imports.iter().map(|text| text.parse().unwrap()).collect();
+        resolve(imports.iter(), links, |link| Binding {
+            target: link.record.target.clone(),
+            link: link_ref(link),
+            invoke: Arc::new(Nobody),
+        })
+    }
+
+    fn target(resolved: &Resolved, import: &str) -> String {
+        let source = "t/a/source".parse().unwrap();
+        resolved.links.resolve(&source, &import.parse().unwrap()).unwrap().target.name().to_owned()
+    }
+
+    #[test]
+    fn interface_wins_over_package() {
+        let links = [
+            link(package("wasi:keyvalue@0.2.0-draft"), "redb", 1),
+            link(interface("wasi:keyvalue/atomics@0.2.0-draft"), "redis", 2),
+        ];
+        let resolved =
+            run(&["wasi:keyvalue/store@0.2.0-draft", "wasi:keyvalue/atomics@0.2.0-draft"], &links);
+        assert_eq!(target(&resolved, "wasi:keyvalue/store@0.2.0-draft"), "redb");
+        assert_eq!(target(&resolved, "wasi:keyvalue/atomics@0.2.0-draft"), "redis");
+        assert_eq!(resolved.targets.len(), 2);
+    }
+
+    #[test]
+    fn import_without_link_is_missing_and_what_the_host_serves_is_not() {
+        let resolved = run(
+            &[
+                "wasi:cli/stdout@0.2",
+                "wasi:http/types@0.2",
+                "wasi:io/streams@0.2",
+                "shop:cart/api",
+                "wasi:keyvalue/store@0.2.0-draft2",
+            ],
+            &[link(package("wasi:keyvalue@0.2.0-draft"), "redb", 1)],
+        );
+        let missing: Vec<_> = resolved.missing.iter().map(InterfaceKey::as_str).collect();
+        assert_eq!(missing, ["shop:cart/api", "wasi:keyvalue/store@0.2.0-draft2"]);
+    }
+
+    #[test]
+    fn http_is_one_wire_interface_under_any_of_its_packages() {
+        for scope in ["wasi:http@0.2", "wasi:http@0.3"] {
+            for import in ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3"] {
+                let resolved = run(&[import], &[link(package(scope), "http-client", 7)]);
+                assert_eq!(
+                    target(&resolved, HTTP_INTERFACE),
+                    "http-client",
+                    "{import} through {scope}"
+                );
+                assert!(resolved.missing.is_empty());
+            }
+        }
+    }
+}

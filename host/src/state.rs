@@ -1,0 +1,437 @@
+//! What this host should do next: pure, `(State, Event) -> Effects`, so that it runs in simulation.
+//!
+//! It knows what is placed here, what that should be, and what runs. Absence of information never stops anything: an
+//! object stops when its placement was *deleted*, not when it cannot be read. Orders of an older generation are
+//! refused. Neighbours: [`crate::control`] feeds it and carries out its effects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record::{Component, ObjectKind, Placement, Provider, RunState};
+
+/// The first pause after a failed start; doubles with each failure in a row.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+
+/// The longest pause between two starts of something that keeps failing.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What ran for this long before it died starts again as if it had never failed.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// What this host knows and does, about every object that was ever placed on it.
+#[derive(Debug, Default)]
+pub struct State {
+    objects: BTreeMap<ObjectId, Object>,
+    attempts: u64,
+    is_draining: bool,
+}
+
+/// What should run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// A component.
+    Component(Arc<Component>),
+    /// A provider.
+    Provider(Arc<Provider>),
+}
+
+/// Numbers the starts that this host tried, over all objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Attempt(pub u64);
+
+/// Something that this host heard or that came of an effect.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An object was placed here.
+    Placed(Placement),
+    /// A placement here was deleted.
+    Unplaced(ObjectId),
+    /// What an object should be.
+    Specified(Spec),
+    /// An object's spec was deleted.
+    Unspecified(ObjectId),
+    /// A start succeeded; what it started serves from now on.
+    Started(ObjectId, Attempt),
+    /// A start failed.
+    StartFailed(ObjectId, Attempt, Failure),
+    /// What had been started ended by itself.
+    Died(ObjectId, Attempt, Death),
+    /// The pause after a failure is over.
+    RetryDue(ObjectId, Attempt),
+    /// What a running object's imports wait for; empty: nothing.
+    Waiting(ObjectId, Vec<String>),
+    /// The host is about to stop.
+    Drain,
+}
+
+/// Why a start failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For people, one line.
+    pub reason: String,
+    /// Trying the same again cannot help.
+    pub is_final: bool,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// For people, one line.
+    pub reason: String,
+    /// How long it had run.
+    pub ran_for: Duration,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Start this; what the object ran before serves until [`Event::Started`], and is then drained.
+    Start(Attempt, Spec),
+    /// What this attempt started, or still starts, is not wanted any more: drain it.
+    Discard(ObjectId, Attempt),
+    /// The object leaves: take no more calls for it, drain it, and delete its status.
+    Stop(ObjectId),
+    /// Look again after this pause.
+    Retry(ObjectId, Attempt, Duration),
+    /// Write the object's status.
+    Report(Report),
+    /// An order was refused; why.
+    Refuse(ObjectId, String),
+}
+
+/// The part of a status record that is decided here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Whose.
+    pub object: ObjectId,
+    /// Component or provider.
+    pub kind: ObjectKind,
+    /// Of the spec that runs or should run.
+    pub generation: u64,
+    /// How it is.
+    pub state: RunState,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Object {
+    placement: Option<Placement>,
+    spec: Option<Spec>,
+    /// The newest generation that any order for this object had.
+    newest: u64,
+    /// What serves.
+    running: Option<Run>,
+    /// What is being started.
+    starting: Option<Run>,
+    /// What could not be started, and waits for its pause or for another spec.
+    failed: Option<Failed>,
+    failures_in_a_row: u32,
+    waiting: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Run {
+    attempt: Attempt,
+    spec: Spec,
+}
+
+#[derive(Debug)]
+struct Failed {
+    run: Run,
+    reason: String,
+}
+
+impl Spec {
+    /// Whose spec it is.
+    #[must_use]
+    pub fn id(&self) -> &ObjectId {
+        match self {
+            Self::Component(component) => &component.id,
+            Self::Provider(provider) => &provider.id,
+        }
+    }
+
+    /// The generation of the order.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        match self {
+            Self::Component(component) => component.generation,
+            Self::Provider(provider) => provider.generation,
+        }
+    }
+
+    /// What kind of object it is of.
+    #[must_use]
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Self::Component(_) => ObjectKind::Component,
+            Self::Provider(_) => ObjectKind::Provider,
+        }
+    }
+
+    /// Whether what runs by `self` need not be started anew to run by `other`: who orders it and how many there are
+    /// elsewhere makes no difference to a running instance.
+    fn runs_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(a), Self::Component(b)) => {
+                let like_b = Component {
+                    generation: b.generation,
+                    spread: b.spread.clone(),
+                    is_bare: b.is_bare,
+                    ..(**a).clone()
+                };
+                like_b == **b
+            }
+            (Self::Provider(a), Self::Provider(b)) => {
+                // A claim by the process that runs it changes nothing for it; one by another is checked at the start.
+                let like_b = Provider {
+                    generation: b.generation,
+                    spread: b.spread.clone(),
+                    owner: b.owner,
+                    ..(**a).clone()
+                };
+                like_b == **b
+            }
+            _ => false,
+        }
+    }
+}
+
+impl State {
+    /// Takes in one event and says what to do about it.
+    pub fn apply(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Placed(placement) => self.placed(placement, &mut effects),
+            Event::Unplaced(id) => self.unplaced(&id, &mut effects),
+            Event::Specified(spec) => self.specified(spec, &mut effects),
+            Event::Unspecified(id) => self.unspecified(&id),
+            Event::Started(id, attempt) => self.started(&id, attempt, &mut effects),
+            Event::StartFailed(id, attempt, failure) => {
+                self.start_failed(&id, attempt, failure, &mut effects)
+            }
+            Event::Died(id, attempt, death) => self.died(&id, attempt, death, &mut effects),
+            Event::RetryDue(id, attempt) => self.retry_due(&id, attempt, &mut effects),
+            Event::Waiting(id, waiting) => self.waiting(&id, waiting, &mut effects),
+            Event::Drain => self.drain(&mut effects),
+        }
+        effects
+    }
+
+    /// The objects that are placed here, for a host that wants to know whether it has done everything it was told.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.objects.values().all(|object| {
+            object.placement.is_none()
+                || (object.starting.is_none()
+                    && (object.running.is_some() || object.failed.is_some()))
+        })
+    }
+
+    fn placed(&mut self, placement: Placement, effects: &mut Vec<Effect>) {
+        let id = placement.object.clone();
+        let object = self.objects.entry(id.clone()).or_default();
+        if placement.generation < object.newest {
+            effects.push(refusal(&id, placement.generation, object.newest));
+            return;
+        }
+        object.newest = placement.generation;
+        object.placement = Some(placement);
+        self.converge(&id, effects);
+    }
+
+    fn unplaced(&mut self, id: &ObjectId, effects: &mut Vec<Effect>) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        object.placement = None;
+        let starting = object.starting.take();
+        effects.extend(starting.map(|run| Effect::Discard(id.clone(), run.attempt)));
+        let had_something = object.running.take().is_some() | object.failed.take().is_some();
+        if had_something || !effects.is_empty() {
+            effects.push(Effect::Stop(id.clone()));
+        }
+        (object.failures_in_a_row, object.waiting) = (0, Vec::new());
+    }
+
+    fn specified(&mut self, spec: Spec, effects: &mut Vec<Effect>) {
+        let id = spec.id().clone();
+        let object = self.objects.entry(id.clone()).or_default();
+        let known = object.spec.as_ref().map_or(0, Spec::generation);
+        if spec.generation() < known {
+            effects.push(refusal(&id, spec.generation(), known));
+            return;
+        }
+        object.newest = object.newest.max(spec.generation());
+        object.spec = Some(spec);
+        self.converge(&id, effects);
+    }
+
+    /// A spec that is gone stops nothing (its placement's end does); but the next order may begin at any generation.
+    fn unspecified(&mut self, id: &ObjectId) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        (object.spec, object.newest) = (None, 0);
+        if object.placement.is_none() {
+            self.objects.remove(id);
+        }
+    }
+
+    fn started(&mut self, id: &ObjectId, attempt: Attempt, effects: &mut Vec<Effect>) {
+        let object = self.objects.get_mut(id);
+        let Some(object) = object.filter(|object| is_attempt(object.starting.as_ref(), attempt))
+        else {
+            effects.push(Effect::Discard(id.clone(), attempt));
+            return;
+        };
+        object.running = object.starting.take();
+        object.failed = None;
+        effects.extend(object.report());
+        self.converge(id, effects);
+    }
+
+    fn start_failed(
+        &mut self,
+        id: &ObjectId,
+        attempt: Attempt,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        if !is_attempt(object.starting.as_ref(), attempt) {
+            return;
+        }
+        let Some(run) = object.starting.take() else { return };
+        object.failures_in_a_row += 1;
+        if !failure.is_final {
+            effects.push(Effect::Retry(id.clone(), attempt, pause(object.failures_in_a_row)));
+        }
+        object.failed = Some(Failed { run, reason: failure.reason });
+        effects.extend(object.report());
+        self.converge(id, effects);
+    }
+
+    fn died(&mut self, id: &ObjectId, attempt: Attempt, death: Death, effects: &mut Vec<Effect>) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        if !is_attempt(object.running.as_ref(), attempt) {
+            return;
+        }
+        let Some(run) = object.running.take() else { return };
+        object.failures_in_a_row =
+            if death.ran_for >= STEADY { 1 } else { object.failures_in_a_row + 1 };
+        if object.starting.is_none() && !self.is_draining {
+            effects.push(Effect::Retry(id.clone(), attempt, pause(object.failures_in_a_row)));
+        }
+        object.failed = Some(Failed { run, reason: death.reason });
+        effects.extend(object.report());
+    }
+
+    fn retry_due(&mut self, id: &ObjectId, attempt: Attempt, effects: &mut Vec<Effect>) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        if object.failed.as_ref().is_some_and(|failed| failed.run.attempt == attempt) {
+            object.failed = None;
+            self.converge(id, effects);
+        }
+    }
+
+    fn waiting(&mut self, id: &ObjectId, waiting: Vec<String>, effects: &mut Vec<Effect>) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        if object.waiting != waiting {
+            object.waiting = waiting;
+            effects.extend(object.running.is_some().then(|| object.report()).flatten());
+        }
+    }
+
+    fn drain(&mut self, effects: &mut Vec<Effect>) {
+        self.is_draining = true;
+        for object in self.objects.values_mut() {
+            let starting = object.starting.take();
+            if let Some(run) = starting {
+                effects.push(Effect::Discard(run.spec.id().clone(), run.attempt));
+            }
+            if let Some(run) = &object.running {
+                effects.push(Effect::Report(run.report(RunState::Draining, None)));
+            }
+        }
+    }
+
+    /// Starts what is wanted and neither runs nor is being started nor waits after a failure.
+    fn converge(&mut self, id: &ObjectId, effects: &mut Vec<Effect>) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        if self.is_draining || object.placement.is_none() {
+            return;
+        }
+        let Some(spec) = object.spec.clone() else { return };
+        if let Some(starting) = &mut object.starting {
+            if starting.spec.runs_as(&spec) {
+                starting.spec = spec;
+                return;
+            }
+            effects.push(Effect::Discard(id.clone(), starting.attempt));
+            object.starting = None;
+        }
+        if let Some(running) = &mut object.running
+            && running.spec.runs_as(&spec)
+        {
+            let is_reordered = running.spec.generation() != spec.generation();
+            running.spec = spec;
+            object.failed = None;
+            effects.extend(is_reordered.then(|| object.report()).flatten());
+            return;
+        }
+        if object.failed.as_ref().is_some_and(|failed| failed.run.spec == spec) {
+            return;
+        }
+        self.attempts += 1;
+        let run = Run { attempt: Attempt(self.attempts), spec };
+        effects.push(Effect::Start(run.attempt, run.spec.clone()));
+        (object.failed, object.starting) = (None, Some(run));
+        effects.extend(object.running.is_none().then(|| object.report()).flatten());
+    }
+}
+
+impl Object {
+    /// The status as it now is; `None` for an object that neither runs nor should.
+    fn report(&self) -> Option<Effect> {
+        let report = match (&self.running, &self.starting, &self.failed) {
+            (Some(run), _, Some(failed)) => run.report(
+                RunState::Degraded,
+                Some(format!("still the older one: {}", failed.reason)),
+            ),
+            (Some(run), _, None) if !self.waiting.is_empty() => {
+                run.report(RunState::Pending, Some(self.waiting.join("; ")))
+            }
+            (Some(run), _, None) => run.report(RunState::Ready, None),
+            (None, Some(run), _) => run.report(RunState::Starting, None),
+            (None, None, Some(failed)) => {
+                failed.run.report(RunState::Failed, Some(failed.reason.clone()))
+            }
+            (None, None, None) => return None,
+        };
+        Some(Effect::Report(report))
+    }
+}
+
+impl Run {
+    fn report(&self, state: RunState, reason: Option<String>) -> Report {
+        let object = self.spec.id().clone();
+        Report { object, kind: self.spec.kind(), generation: self.spec.generation(), state, reason }
+    }
+}
+
+fn is_attempt(run: Option<&Run>, attempt: Attempt) -> bool {
+    run.is_some_and(|run| run.attempt == attempt)
+}
+
+fn refusal(id: &ObjectId, offered: u64, newest: u64) -> Effect {
+    Effect::Refuse(id.clone(), format!("order of generation {offered} refused: {newest} is known"))
+}
+
+/// 0.5 s, 1 s, 2 s, ... up to [`RETRY_MAX`].
+fn pause(failures_in_a_row: u32) -> Duration {
+    let doublings = failures_in_a_row.saturating_sub(1).min(10);
+    (RETRY_FIRST * 2_u32.pow(doublings)).min(RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests;

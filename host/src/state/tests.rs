@@ -1,0 +1,197 @@
+use super::*;
+use wicker_lattice::id::ProcessId;
+use wicker_lattice::store::record::{Grants, Limits, Spread};
+
+fn id() -> ObjectId {
+    "t/a/c".parse().unwrap()
+}
+
+fn component(generation: u64, digest: &str) -> Spec {
+    Spec::Component(Arc::new(Component {
+        id: id(),
+        digest: digest.to_owned(),
+        generation,
+        is_bare: false,
+        limits: Limits::default(),
+        grants: Grants::default(),
+        warm: 0,
+        config: BTreeMap::new(),
+        spread: Spread::default(),
+    }))
+}
+
+fn placement(generation: u64) -> Placement {
+    let host = ProcessId::from_bytes([1; 16]);
+    Placement { host, object: id(), kind: ObjectKind::Component, generation }
+}
+
+fn starts(effects: &[Effect]) -> Vec<Attempt> {
+    effects
+        .iter()
+        .filter_map(
+            |effect| if let Effect::Start(attempt, _) = effect { Some(*attempt) } else { None },
+        )
+        .collect()
+}
+
+fn reported(effects: &[Effect]) -> Option<RunState> {
+    effects.iter().rev().find_map(|effect| {
+        if let Effect::Report(report) = effect { Some(report.state) } else { None }
+    })
+}
+
+/// A state in which digest `a` of generation 1 runs, by attempt 1.
+fn running() -> State {
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    assert_eq!(starts(&state.apply(Event::Specified(component(1, "a")))), [Attempt(1)]);
+    assert_eq!(reported(&state.apply(Event::Started(id(), Attempt(1)))), Some(RunState::Ready));
+    state
+}
+
+#[test]
+fn spec_and_placement_may_come_in_either_order() {
+    let mut state = State::default();
+    assert!(state.apply(Event::Specified(component(1, "a"))).is_empty());
+    assert_eq!(starts(&state.apply(Event::Placed(placement(1)))), [Attempt(1)]);
+}
+
+#[test]
+fn repeated_orders_change_nothing() {
+    let mut state = running();
+    assert!(state.apply(Event::Placed(placement(1))).is_empty());
+    assert!(state.apply(Event::Specified(component(1, "a"))).is_empty());
+}
+
+#[test]
+fn older_generation_is_refused() {
+    let mut state = running();
+    state.apply(Event::Placed(placement(5)));
+    assert!(matches!(state.apply(Event::Placed(placement(4)))[..], [Effect::Refuse(..)]));
+    state.apply(Event::Specified(component(5, "a")));
+    assert!(matches!(state.apply(Event::Specified(component(4, "b")))[..], [Effect::Refuse(..)]));
+}
+
+#[test]
+fn redeployed_after_undeploy_may_begin_at_any_generation() {
+    let mut state = running();
+    state.apply(Event::Unplaced(id()));
+    state.apply(Event::Unspecified(id()));
+    state.apply(Event::Placed(placement(1)));
+    assert_eq!(starts(&state.apply(Event::Specified(component(1, "b")))).len(), 1);
+}
+
+#[test]
+fn newer_digest_starts_beside_the_older_one() {
+    let mut state = running();
+    let effects = state.apply(Event::Specified(component(2, "b")));
+    assert_eq!(starts(&effects), [Attempt(2)]);
+    assert_eq!(reported(&effects), None, "the older one still answers");
+    let effects = state.apply(Event::Started(id(), Attempt(2)));
+    assert_eq!(reported(&effects), Some(RunState::Ready));
+}
+
+#[test]
+fn newer_generation_of_the_same_thing_restarts_nothing() {
+    let mut state = running();
+    let effects = state.apply(Event::Specified(component(2, "a")));
+    assert!(starts(&effects).is_empty());
+    assert_eq!(reported(&effects), Some(RunState::Ready));
+}
+
+#[test]
+fn start_that_was_superseded_is_discarded() {
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    state.apply(Event::Specified(component(1, "a")));
+    let effects = state.apply(Event::Specified(component(2, "b")));
+    assert!(effects.contains(&Effect::Discard(id(), Attempt(1))));
+    assert_eq!(starts(&effects), [Attempt(2)]);
+    assert_eq!(state.apply(Event::Started(id(), Attempt(1))), [Effect::Discard(id(), Attempt(1))]);
+}
+
+#[test]
+fn failed_update_leaves_the_older_one_serving() {
+    let mut state = running();
+    state.apply(Event::Specified(component(2, "b")));
+    let failure = Failure { reason: "no such image".into(), is_final: true };
+    let effects = state.apply(Event::StartFailed(id(), Attempt(2), failure));
+    assert_eq!(reported(&effects), Some(RunState::Degraded));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Stop(_) | Effect::Retry(..))));
+}
+
+#[test]
+fn failed_start_is_tried_again_with_growing_pauses() {
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    state.apply(Event::Specified(component(1, "a")));
+    let mut pauses = Vec::new();
+    for number in 1..=9 {
+        let failure = Failure { reason: "it broke".into(), is_final: false };
+        let effects = state.apply(Event::StartFailed(id(), Attempt(number), failure));
+        assert_eq!(reported(&effects), Some(RunState::Failed));
+        pauses.extend(effects.iter().find_map(|effect| {
+            if let Effect::Retry(_, _, pause) = effect { Some(pause.as_millis()) } else { None }
+        }));
+        assert_eq!(
+            starts(&state.apply(Event::RetryDue(id(), Attempt(number)))),
+            [Attempt(number + 1)]
+        );
+    }
+    assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+}
+
+#[test]
+fn final_failure_waits_for_another_spec() {
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    state.apply(Event::Specified(component(1, "a")));
+    let failure = Failure { reason: "not a component".into(), is_final: true };
+    let effects = state.apply(Event::StartFailed(id(), Attempt(1), failure));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Retry(..))));
+    assert!(starts(&state.apply(Event::Placed(placement(1)))).is_empty());
+    assert_eq!(starts(&state.apply(Event::Specified(component(2, "b")))), [Attempt(2)]);
+}
+
+#[test]
+fn what_dies_is_started_again() {
+    let mut state = running();
+    let death = Death { reason: "signal 9".into(), ran_for: Duration::from_secs(300) };
+    let effects = state.apply(Event::Died(id(), Attempt(1), death));
+    assert_eq!(reported(&effects), Some(RunState::Failed));
+    assert!(effects.contains(&Effect::Retry(id(), Attempt(1), RETRY_FIRST)));
+    assert_eq!(starts(&state.apply(Event::RetryDue(id(), Attempt(1)))), [Attempt(2)]);
+}
+
+#[test]
+fn only_a_deleted_placement_stops_what_runs() {
+    let mut state = running();
+    assert!(state.apply(Event::Unspecified(id())).is_empty());
+    assert_eq!(state.apply(Event::Unplaced(id())), [Effect::Stop(id())]);
+    assert!(state.apply(Event::Unplaced(id())).is_empty());
+}
+
+#[test]
+fn unplaced_while_starting_is_discarded() {
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    state.apply(Event::Specified(component(1, "a")));
+    let effects = state.apply(Event::Unplaced(id()));
+    assert_eq!(effects, [Effect::Discard(id(), Attempt(1)), Effect::Stop(id())]);
+}
+
+#[test]
+fn import_that_waits_makes_the_component_pending() {
+    let mut state = running();
+    let effects = state.apply(Event::Waiting(id(), vec!["no link".into()]));
+    assert_eq!(reported(&effects), Some(RunState::Pending));
+    assert!(state.apply(Event::Waiting(id(), vec!["no link".into()])).is_empty());
+    assert_eq!(reported(&state.apply(Event::Waiting(id(), vec![]))), Some(RunState::Ready));
+}
+
+#[test]
+fn draining_host_says_so_and_starts_nothing() {
+    let mut state = running();
+    assert_eq!(reported(&state.apply(Event::Drain)), Some(RunState::Draining));
+    assert!(starts(&state.apply(Event::Specified(component(2, "b")))).is_empty());
+}

@@ -1,0 +1,100 @@
+//! What requests read: immutable snapshots behind `arc-swap`, so that no request takes a lock.
+//!
+//! One task, [`crate::control`], writes; requests load. Two tables: [`Locals`], what this host itself answers, and
+//! [`Places`], where in the lattice everything runs. Links are not here: each actor pins its own (see [`crate::link`]).
+
+mod peer;
+mod places;
+
+pub use peer::{Outstanding, Peer};
+pub use places::{Place, Places, Sources};
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use wicker_engine::Actor;
+use wicker_lattice::call::Invoke;
+use wicker_lattice::id::ObjectId;
+
+/// Both tables. Share it in an `Arc`.
+#[derive(Debug, Default)]
+pub struct Table {
+    locals: ArcSwap<Locals>,
+    places: ArcSwap<Places>,
+}
+
+/// What this host itself answers.
+pub type Locals = HashMap<ObjectId, Local>;
+
+/// One object that runs inside this host.
+#[derive(Clone)]
+pub enum Local {
+    /// A component.
+    Component(Arc<Actor>),
+    /// A provider that is linked into `wicker`.
+    Provider(Arc<dyn Invoke>),
+}
+
+impl Local {
+    /// The boundary that calls cross.
+    #[must_use]
+    pub fn as_invoke(&self) -> &dyn Invoke {
+        match self {
+            Self::Component(actor) => actor.as_ref(),
+            Self::Provider(provider) => provider.as_ref(),
+        }
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Component(_) => "Component",
+            Self::Provider(_) => "Provider",
+        })
+    }
+}
+
+impl Table {
+    /// What this host answers just now.
+    pub fn locals(&self) -> Guard<Arc<Locals>> {
+        self.locals.load()
+    }
+
+    /// Where everything runs, as far as is known.
+    pub fn places(&self) -> Guard<Arc<Places>> {
+        self.places.load()
+    }
+
+    /// The component `id`, if it runs here.
+    #[must_use]
+    pub fn actor(&self, id: &ObjectId) -> Option<Arc<Actor>> {
+        match self.locals().get(id) {
+            Some(Local::Component(actor)) => Some(Arc::clone(actor)),
+            _ => None,
+        }
+    }
+
+    /// Puts `local` in place and returns what answered before. Only [`crate::control`] writes.
+    pub(crate) fn put_local(&self, id: &ObjectId, local: Local) -> Option<Local> {
+        let mut locals = HashMap::clone(&self.locals());
+        let before = locals.insert(id.clone(), local);
+        self.locals.store(Arc::new(locals));
+        before
+    }
+
+    /// Takes `id` out and returns what answered. Only [`crate::control`] writes.
+    pub(crate) fn remove_local(&self, id: &ObjectId) -> Option<Local> {
+        let mut locals = HashMap::clone(&self.locals());
+        let before = locals.remove(id);
+        self.locals.store(Arc::new(locals));
+        before
+    }
+
+    /// Replaces what is known about where things run. Only [`crate::control`] writes.
+    pub(crate) fn set_places(&self, places: Places) {
+        self.places.store(Arc::new(places));
+    }
+}
