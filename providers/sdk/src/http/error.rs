@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use wicker_lattice::call::{CallError, Status};
+use wicker_lattice::http::ErrorCode;
 
 use super::BoxError;
 
@@ -44,6 +45,11 @@ impl HttpError {
     pub fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "nothing is served here")
     }
+
+    /// The target answered what is no answer.
+    pub(super) fn unreadable(source: impl Into<BoxError>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "the answer made no sense").because(source)
+    }
 }
 
 impl From<CallError> for HttpError {
@@ -64,6 +70,37 @@ impl From<CallError> for HttpError {
         let may_retry = matches!(error.status, Status::Overloaded | Status::Draining);
         let retry_after = may_retry.then_some(RETRY_AFTER);
         Self { status, reason: reason.into(), retry_after, source: Some(error.into()) }
+    }
+}
+
+/// The target's own word for what went wrong.
+impl From<ErrorCode> for HttpError {
+    fn from(code: ErrorCode) -> Self {
+        let (status, reason) = match &code {
+            ErrorCode::HttpRequestDenied => (StatusCode::FORBIDDEN, "denied"),
+            ErrorCode::HttpRequestLengthRequired => (StatusCode::LENGTH_REQUIRED, "no length"),
+            ErrorCode::HttpRequestBodySize(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+            ErrorCode::HttpRequestMethodInvalid => {
+                (StatusCode::METHOD_NOT_ALLOWED, "no such method")
+            }
+            ErrorCode::HttpRequestUriInvalid => (StatusCode::BAD_REQUEST, "no such address"),
+            ErrorCode::HttpRequestUriTooLong => (StatusCode::URI_TOO_LONG, "address too long"),
+            ErrorCode::HttpRequestHeaderSectionSize(_) | ErrorCode::HttpRequestHeaderSize(_) => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers too large")
+            }
+            ErrorCode::ConnectionLimitReached => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            ErrorCode::HttpResponseTimeout
+            | ErrorCode::ConnectionTimeout
+            | ErrorCode::ConnectionReadTimeout
+            | ErrorCode::ConnectionWriteTimeout
+            | ErrorCode::DnsTimeout => (StatusCode::GATEWAY_TIMEOUT, "no answer in time"),
+            ErrorCode::InternalError(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "the component failed")
+            }
+            _ => (StatusCode::BAD_GATEWAY, "the component could not answer"),
+        };
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
+        Self { status, reason: reason.into(), retry_after, source: Some(code.into()) }
     }
 }
 

@@ -2,11 +2,14 @@
 //! that nobody could answer ends ([`HttpError`]).
 //!
 //! The `http-server` provider is generic over [`HttpTarget`]: in a host, `ingress` implements it with the engine's
-//! typed entry for components beside it; everywhere else the request is carried over a link. Nothing in here
-//! knows a socket.
+//! typed entry for components beside it; everywhere else [`call`] carries the request over a link. Nothing in here knows a
+//! socket.
 
 mod body;
 mod error;
+mod hop;
+mod over_link;
+mod streams;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,6 +19,9 @@ use http::{Request, Response};
 
 pub use body::{Body, BoxError};
 pub use error::HttpError;
+pub use hop::strip_hop_by_hop;
+pub use over_link::{call, length_of};
+pub use streams::{from_streams, into_streams};
 
 /// Answers the requests that an `http-server` received.
 ///
