@@ -13,8 +13,7 @@ SHORT = {":": "_c", "/": "_s", ".": "_d", "@": "_v", "[": "_b", "]": "_e", "*": 
 
 
 def escape(name):
-    plain = lambda c: c if c.isascii() and c.isalnum() or c == "-" else f"_x{ord(c):x}_"
-    return "".join(SHORT.get(c) or plain(c) for c in name)
+    return re.sub(r"[^A-Za-z0-9-]", lambda m: SHORT.get(m[0]) or f"_x{ord(m[0]):x}_", name)
 
 
 def unescape(token):
@@ -37,17 +36,16 @@ def parse(text):
     close = {"<": ">", "{": "}", "(": ")"}[rest[0]]
     rest = rest[1:]
     while rest[0] != close:
+        name = None
         if word in ("record", "variant", "enum", "flags", "func"):
-            name, rest = re.match(r"([A-Za-z0-9-]+)(.*)", rest, re.S).groups()
-            if rest[0] in ":(":
-                inner, after = parse(rest[1:])
-                rest = after[1:] if rest[0] == "(" else after
-                items.append((name, inner))
-            else:
-                items.append((name, None))
+            name, rest = re.match(r"([A-Za-z0-9-]+)(.*)", rest).groups()
+        if name and rest[0] not in ":(":
+            items.append((name, None))
         else:
-            inner, rest = parse(rest)
-            items.append(inner)
+            opened = rest[0] if name else ""
+            inner, rest = parse(rest.removeprefix(opened))
+            rest = rest.removeprefix(")") if opened == "(" else rest
+            items.append((name, inner) if name else inner)
         rest = rest.removeprefix(",")
     return (word, items), rest[1:]
 
