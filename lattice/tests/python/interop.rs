@@ -91,6 +91,7 @@ async fn python_reads_and_writes_the_golden_vectors() {
 async fn python_serves_calls_from_rust() -> anyhow::Result<()> {
     let lattice = Lattice::start().await?;
     let mut python = lattice.python("serve", &[])?;
+    let stdin = python.stdin.take();
     let remote = lattice.rpc.remote(lattice.wait_for(RunState::Ready, &mut python).await);
 
     let reply = remote.invoke(call("shout", encode(&("grüße ", 2_u8)), vec![])).await?;
@@ -125,7 +126,7 @@ async fn python_serves_calls_from_rust() -> anyhow::Result<()> {
     assert_eq!(remote.invoke(unknown).await.unwrap_err().status, Status::NotFound);
 
     // It drains once stdin is closed.
-    drop(python.stdin.take());
+    drop(stdin);
     assert!(tokio::time::timeout(PATIENCE, python.wait()).await??.success());
     let running = lattice.store.list::<Running>(&key::running_everywhere(&TARGET.parse()?)).await?;
     assert!(running.iter().all(|entry| entry.record.state == RunState::Draining));
