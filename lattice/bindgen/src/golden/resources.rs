@@ -1,5 +1,4 @@
 /// `demo:shelf/store`.
-///
 #[allow(
     missing_docs,
     unused_imports,
@@ -8,9 +7,7 @@
     reason = "the WIT says what things mean"
 )]
 pub mod store {
-    use ::wicker_provider::codegen::{
-        self, Bytes, Decode, Encode, Handle, Own, Stateless,
-    };
+    use ::wicker_provider::codegen;
     /// The interface's full name.
     #[must_use]
     pub fn name() -> codegen::InterfaceName {
@@ -21,25 +18,25 @@ pub mod store {
         Gone,
         Other(String),
     }
-    impl Encode for Error {
+    impl codegen::Encode for Error {
         fn encode(&self, writer: &mut codegen::Writer) {
             match self {
                 Self::Gone => writer.leb_u(0u64),
                 Self::Other(payload) => {
                     writer.leb_u(1u64);
-                    Encode::encode(payload, writer);
+                    codegen::Encode::encode(payload, writer);
                 }
             }
         }
     }
-    impl Decode for Error {
+    impl codegen::Decode for Error {
         fn decode(
             reader: &mut codegen::Reader<'_>,
         ) -> Result<Self, codegen::DecodeError> {
             Ok(
                 match codegen::case(reader, 2usize)? {
                     0u64 => Self::Gone,
-                    1u64 => Self::Other(Decode::decode(reader)?),
+                    1u64 => Self::Other(codegen::Decode::decode(reader)?),
                     _ => unreachable!("the reader checks the index of a case"),
                 },
             )
@@ -47,22 +44,25 @@ pub mod store {
     }
     pub trait Store: Send + Sync + 'static {
         /// What a `shelf` handle says.
-        type Shelf: Stateless;
+        type Shelf: codegen::Stateless;
         fn open(
             &self,
             name: String,
-        ) -> impl Future<Output = Result<Own<Self::Shelf>, Error>> + Send;
-        fn shelf_new(&self, size: u32) -> impl Future<Output = Own<Self::Shelf>> + Send;
+        ) -> impl Future<Output = Result<codegen::Own<Self::Shelf>, Error>> + Send;
+        fn shelf_new(
+            &self,
+            size: u32,
+        ) -> impl Future<Output = codegen::Own<Self::Shelf>> + Send;
         fn shelf_get(
             &self,
             this: &Self::Shelf,
             key: String,
-        ) -> impl Future<Output = Option<Bytes>> + Send;
+        ) -> impl Future<Output = Option<codegen::Bytes>> + Send;
         fn shelf_both(
             &self,
             a: Self::Shelf,
             b: &Self::Shelf,
-        ) -> impl Future<Output = Vec<Own<Self::Shelf>>> + Send;
+        ) -> impl Future<Output = Vec<codegen::Own<Self::Shelf>>> + Send;
     }
     /// The interface, served by `L`.
     #[must_use]
@@ -101,7 +101,7 @@ pub mod store {
                 ),
                 |link, call| Box::pin(async move {
                     let mut reader = codegen::params(&call)?;
-                    let p0: Own<L::Shelf> = codegen::param(&mut reader)?;
+                    let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
                     let p1: String = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Store>::shelf_get(&link, &p0.0, p1).await;
@@ -115,8 +115,8 @@ pub mod store {
                 ),
                 |link, call| Box::pin(async move {
                     let mut reader = codegen::params(&call)?;
-                    let p0: Own<L::Shelf> = codegen::param(&mut reader)?;
-                    let p1: Own<L::Shelf> = codegen::param(&mut reader)?;
+                    let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
+                    let p1: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Store>::shelf_both(&link, p0.0, &p1.0).await;
                     Ok(codegen::answer(&result))
@@ -141,9 +141,9 @@ pub mod store {
         pub async fn open(
             &self,
             name: String,
-        ) -> Result<Result<Own<Handle>, Error>, codegen::CallError> {
+        ) -> Result<Result<codegen::Own<codegen::Handle>, Error>, codegen::CallError> {
             let mut writer = codegen::Writer::new();
-            Encode::encode(&name, &mut writer);
+            codegen::Encode::encode(&name, &mut writer);
             let callee = codegen::Callee {
                 interface: &self.interface,
                 function: "open",
@@ -156,9 +156,9 @@ pub mod store {
         pub async fn shelf_new(
             &self,
             size: u32,
-        ) -> Result<Own<Handle>, codegen::CallError> {
+        ) -> Result<codegen::Own<codegen::Handle>, codegen::CallError> {
             let mut writer = codegen::Writer::new();
-            Encode::encode(&size, &mut writer);
+            codegen::Encode::encode(&size, &mut writer);
             let callee = codegen::Callee {
                 interface: &self.interface,
                 function: "[constructor]shelf",
@@ -170,12 +170,12 @@ pub mod store {
         }
         pub async fn shelf_get(
             &self,
-            this: &Handle,
+            this: &codegen::Handle,
             key: String,
-        ) -> Result<Option<Bytes>, codegen::CallError> {
+        ) -> Result<Option<codegen::Bytes>, codegen::CallError> {
             let mut writer = codegen::Writer::new();
-            Encode::encode(&this, &mut writer);
-            Encode::encode(&key, &mut writer);
+            codegen::Encode::encode(&this, &mut writer);
+            codegen::Encode::encode(&key, &mut writer);
             let callee = codegen::Callee {
                 interface: &self.interface,
                 function: "[method]shelf.get",
@@ -187,12 +187,12 @@ pub mod store {
         }
         pub async fn shelf_both(
             &self,
-            a: Handle,
-            b: &Handle,
-        ) -> Result<Vec<Own<Handle>>, codegen::CallError> {
+            a: codegen::Handle,
+            b: &codegen::Handle,
+        ) -> Result<Vec<codegen::Own<codegen::Handle>>, codegen::CallError> {
             let mut writer = codegen::Writer::new();
-            Encode::encode(&a, &mut writer);
-            Encode::encode(&b, &mut writer);
+            codegen::Encode::encode(&a, &mut writer);
+            codegen::Encode::encode(&b, &mut writer);
             let callee = codegen::Callee {
                 interface: &self.interface,
                 function: "[static]shelf.both",
@@ -205,7 +205,6 @@ pub mod store {
     }
 }
 /// `demo:shelf/swap`.
-///
 #[allow(
     missing_docs,
     unused_imports,
@@ -214,9 +213,7 @@ pub mod store {
     reason = "the WIT says what things mean"
 )]
 pub mod swap {
-    use ::wicker_provider::codegen::{
-        self, Bytes, Decode, Encode, Handle, Own, Stateless,
-    };
+    use ::wicker_provider::codegen;
     /// The interface's full name.
     #[must_use]
     pub fn name() -> codegen::InterfaceName {
@@ -226,30 +223,30 @@ pub mod swap {
     #[derive(Debug, Clone, PartialEq)]
     pub enum Failure<Attempt> {
         Problem(Problem),
-        Lost(Own<Attempt>),
+        Lost(codegen::Own<Attempt>),
     }
-    impl<Attempt: Stateless> Encode for Failure<Attempt> {
+    impl<Attempt: codegen::Stateless> codegen::Encode for Failure<Attempt> {
         fn encode(&self, writer: &mut codegen::Writer) {
             match self {
                 Self::Problem(payload) => {
                     writer.leb_u(0u64);
-                    Encode::encode(payload, writer);
+                    codegen::Encode::encode(payload, writer);
                 }
                 Self::Lost(payload) => {
                     writer.leb_u(1u64);
-                    Encode::encode(payload, writer);
+                    codegen::Encode::encode(payload, writer);
                 }
             }
         }
     }
-    impl<Attempt: Stateless> Decode for Failure<Attempt> {
+    impl<Attempt: codegen::Stateless> codegen::Decode for Failure<Attempt> {
         fn decode(
             reader: &mut codegen::Reader<'_>,
         ) -> Result<Self, codegen::DecodeError> {
             Ok(
                 match codegen::case(reader, 2usize)? {
-                    0u64 => Self::Problem(Decode::decode(reader)?),
-                    1u64 => Self::Lost(Decode::decode(reader)?),
+                    0u64 => Self::Problem(codegen::Decode::decode(reader)?),
+                    1u64 => Self::Lost(codegen::Decode::decode(reader)?),
                     _ => unreachable!("the reader checks the index of a case"),
                 },
             )
@@ -257,11 +254,11 @@ pub mod swap {
     }
     pub trait Swap: super::store::Store + Send + Sync + 'static {
         /// What a `attempt` handle says.
-        type Attempt: Stateless;
+        type Attempt: codegen::Stateless;
         fn attempt_new(
             &self,
             shelf: &Self::Shelf,
-        ) -> impl Future<Output = Result<Own<Self::Attempt>, Problem>> + Send;
+        ) -> impl Future<Output = Result<codegen::Own<Self::Attempt>, Problem>> + Send;
         fn commit(
             &self,
             attempt: Self::Attempt,
@@ -278,7 +275,7 @@ pub mod swap {
                 ),
                 |link, call| Box::pin(async move {
                     let mut reader = codegen::params(&call)?;
-                    let p0: Own<L::Shelf> = codegen::param(&mut reader)?;
+                    let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Swap>::attempt_new(&link, &p0.0).await;
                     Ok(codegen::answer(&result))
@@ -291,7 +288,7 @@ pub mod swap {
                 ),
                 |link, call| Box::pin(async move {
                     let mut reader = codegen::params(&call)?;
-                    let p0: Own<L::Attempt> = codegen::param(&mut reader)?;
+                    let p0: codegen::Own<L::Attempt> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Swap>::commit(&link, p0.0).await;
                     Ok(codegen::answer(&result))
@@ -315,10 +312,10 @@ pub mod swap {
         }
         pub async fn attempt_new(
             &self,
-            shelf: &Handle,
-        ) -> Result<Result<Own<Handle>, Problem>, codegen::CallError> {
+            shelf: &codegen::Handle,
+        ) -> Result<Result<codegen::Own<codegen::Handle>, Problem>, codegen::CallError> {
             let mut writer = codegen::Writer::new();
-            Encode::encode(&shelf, &mut writer);
+            codegen::Encode::encode(&shelf, &mut writer);
             let callee = codegen::Callee {
                 interface: &self.interface,
                 function: "[static]attempt.new",
@@ -330,10 +327,10 @@ pub mod swap {
         }
         pub async fn commit(
             &self,
-            attempt: Handle,
-        ) -> Result<Result<(), Failure<Handle>>, codegen::CallError> {
+            attempt: codegen::Handle,
+        ) -> Result<Result<(), Failure<codegen::Handle>>, codegen::CallError> {
             let mut writer = codegen::Writer::new();
-            Encode::encode(&attempt, &mut writer);
+            codegen::Encode::encode(&attempt, &mut writer);
             let callee = codegen::Callee {
                 interface: &self.interface,
                 function: "commit",
