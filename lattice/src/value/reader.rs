@@ -62,12 +62,12 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Fault::TooDeep`] below [`DEPTH_MAX`] levels; otherwise what `read` says.
-    pub fn nested<T>(
+    pub fn nested<T, E: From<DecodeError>>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
-    ) -> Result<T, DecodeError> {
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         if self.depth == DEPTH_MAX {
-            return Err(self.error(Fault::TooDeep));
+            return Err(self.error(Fault::TooDeep).into());
         }
         self.depth += 1;
         let value = read(self);

@@ -31,7 +31,7 @@ pub(super) fn value(
             let text = std::str::from_utf8(&token).map_err(|_| reader.error(Fault::NotUtf8))?;
             Value::make_string(text.into())
         }
-        _ => nested(reader, ty, wave)?,
+        _ => reader.nested(|reader| nested(reader, ty, wave))?,
     })
 }
 

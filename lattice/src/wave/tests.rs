@@ -1,5 +1,5 @@
 use super::{FunctionType, Type, encode_params, print_results};
-use crate::value::encode;
+use crate::value::{Fault, encode};
 
 fn function(params: &[(&str, Type)], result: Option<Type>) -> FunctionType {
     let params = params.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect();
@@ -59,4 +59,17 @@ fn streams_have_no_text() {
     let ty = function(&[("body", Type::Stream(Some(Box::new(Type::U8))))], None);
     let refused = encode_params("put", &ty, &["[]"]).unwrap_err();
     assert_eq!(refused.to_string(), "a `stream<u8>` cannot be written as text");
+}
+
+#[test]
+fn depth_is_bounded() {
+    let deep = |levels| (0..levels).fold(Type::U8, |ty, _| Type::Option(Box::new(ty)));
+    let print = |levels: u8| {
+        let bytes = [1].repeat(levels.into());
+        print_results(&function(&[], Some(deep(levels))), &[&bytes[..], &[7]].concat().into())
+    };
+    assert!(print(64).unwrap().contains("7"));
+    assert!(
+        matches!(print(65), Err(super::WaveError::Results(error)) if error.fault == Fault::TooDeep)
+    );
 }
