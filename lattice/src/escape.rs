@@ -1,7 +1,7 @@
 //! The one way in which a name becomes a NATS token (and a key token), and back.
 //!
 //! NATS subjects and JetStream KV keys allow little more than letters, digits and `-`; WIT names hold `:`, `/`, `@`,
-//! `.`, `[` and `]`. The escape is injective: [`parse`] undoes [`print`], and refuses everything `print` cannot write.
+//! `.`, `[` and `]`. The escape is injective: [`parse`] undoes [`print()`], and refuses everything `print` cannot write.
 
 /// The characters that occur often in WIT names have an escape of one letter, so that subjects stay readable.
 const SHORT: [(char, char); 8] = [
@@ -29,7 +29,7 @@ pub fn print(name: &str) -> String {
     token
 }
 
-/// Reads what [`print`] wrote; `None` for every other text.
+/// Reads what [`print()`] wrote; `None` for every other text.
 #[must_use]
 pub fn parse(token: &str) -> Option<String> {
     let mut name = String::with_capacity(token.len());

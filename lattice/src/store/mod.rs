@@ -2,8 +2,8 @@
 //!
 //! Two buckets: *spec* (what should be; written by the command line and the reconciler; with history) and *status*
 //! (what is; each key written only by the process it names), and an object store for the bytes of components.
-//! [`record`] holds the values, [`key`] the keys, [`lease`] the rule that says who is alive. [`bucket`] reads and
-//! writes, [`watch`] tells of changes, [`image`] moves the bytes.
+//! [`record`] holds the values, [`key`] the keys, [`lease`] the rule that says who is alive. `bucket` reads and
+//! writes, `watch` tells of changes, `image` moves the bytes.
 
 #[cfg(feature = "nats")]
 mod bucket;
