@@ -19,14 +19,14 @@ use crate::values::same;
 
 const WIT: &str = include_str!("../golden/sample.wit");
 
-/// `lines` are what the file says; or it is written, if `WICKER_GOLDEN=update`.
+/// `lines` are what the file says; or it is written, if `UPDATE_GOLDEN` is set.
 fn check(file: &str, about: &str, lines: &[[String; 2]]) {
     let mut text = format!("# {about}\n");
     for [what, bytes] in lines {
         writeln!(text, "{what}\t{bytes}").unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-    if std::env::var("WICKER_GOLDEN").is_ok_and(|value| value == "update") {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{}", path.display());

@@ -1,7 +1,7 @@
 //! The wire, held against itself: random types and values through three codecs, random bytes through every decoder,
 //! and golden vectors, which docs/protocol.md cites and other languages test against.
 //!
-//! `WICKER_GOLDEN=update cargo test -p wicker-lattice --test wire` writes the vectors anew.
+//! `UPDATE_GOLDEN=1 cargo test -p wicker-lattice --test wire` writes the vectors anew.
 
 #[cfg(test)]
 mod golden;
