@@ -9,6 +9,7 @@ import hashlib
 import re
 import struct
 
+SIGNED = ("s16", "s32", "s64")
 SHORT = {":": "_c", "/": "_s", ".": "_d", "@": "_v", "[": "_b", "]": "_e", "*": "_a", "_": "__"}
 
 
@@ -17,8 +18,8 @@ def escape(name):
 
 
 def unescape(token):
-    long = {short: c for c, short in SHORT.items()}
-    return re.sub(r"_(x([0-9a-f]+)_|.)", lambda m: chr(int(m[2], 16)) if m[2] else long[m[0]], token)
+    named = {short: c for c, short in SHORT.items()}
+    return re.sub(r"_(x([0-9a-f]+)_|.)", lambda m: chr(int(m[2], 16)) if m[2] else named[m[0]], token)
 
 
 def type_hash(function):
@@ -27,11 +28,10 @@ def type_hash(function):
 
 def parse(text):
     """The type at the front of `text`, and what follows it: (word, items), an item being a type or (name, type)."""
-    word, rest = re.match(r"([A-Za-z0-9_-]+)(.*)", text).groups()
-    items = []
+    (word, rest), items = re.match(r"([A-Za-z0-9_-]+)(.*)", text).groups(), []
     if word in ("own", "borrow"):
         return ("handle", []), rest.split(">", 1)[1]
-    if word == "_" or rest[:1] not in ("<", "{", "("):
+    if not rest or rest[0] not in "<{(":
         return (word, items), rest
     close = {"<": ">", "{": "}", "(": ")"}[rest[0]]
     rest = rest[1:]
@@ -73,8 +73,7 @@ def encode(ty, value):
     match word:
         case "_": return b""
         case "bool" | "u8" | "s8": return bytes([int(value) & 255])
-        case "u16" | "u32" | "u64" | "stream": return leb(value)
-        case "s16" | "s32" | "s64": return leb(value, is_signed=True)
+        case "u16" | "u32" | "u64" | "s16" | "s32" | "s64" | "stream": return leb(value, word in SIGNED)
         case "f32" | "f64": return struct.pack("<f" if word == "f32" else "<d", value)
         case "char": return value.encode()
         case "string": return leb(len(value.encode())) + value.encode()
@@ -122,8 +121,7 @@ class Reader:
             case "_": return None
             case "bool": return bool(self.take(1)[0])
             case "u8" | "s8": return self.unpack("B" if word == "u8" else "b")[0]
-            case "u16" | "u32" | "u64" | "stream": return self.leb()
-            case "s16" | "s32" | "s64": return self.leb(is_signed=True)
+            case "u16" | "u32" | "u64" | "s16" | "s32" | "s64" | "stream": return self.leb(word in SIGNED)
             case "f32" | "f64": return self.unpack("f" if word == "f32" else "d")[0]
             case "char":
                 first = self.take(1)
