@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +19,7 @@ use crate::config::ActorConfig;
 use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::failure;
-use crate::instance::{CallScope, Guest};
+use crate::instance::{CallScope, Guest, Live};
 use crate::limits::Limiter;
 use crate::program::Program;
 use crate::tokens::Tokens;
@@ -40,6 +40,7 @@ pub struct Actor {
     admission: Admission,
     template: Arc<Template>,
     tasks: Tasks,
+    warm: Mutex<Vec<Live>>,
     calls: AtomicU64,
     failures: AtomicU64,
 }
@@ -87,6 +88,7 @@ impl Actor {
             admission: Admission::new(&config.limits),
             template,
             tasks: Tasks::default(),
+            warm: Mutex::default(),
             config,
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -123,6 +125,7 @@ impl Actor {
     /// Takes no more calls, and waits until those that run or wait have ended, each by its own deadline.
     pub async fn drain(&self) {
         self.admission.drain().await;
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Waits for the right to run one call, until `deadline` at most.
@@ -184,6 +187,40 @@ impl Actor {
             Ok(instance) => Ok((store, instance)),
             Err(error) => Err(self.failed(&store, &error)),
         }
+    }
+
+    /// An instance to run one call in: a warm one if there is one, else a fresh one.
+    pub(crate) async fn take(&self, call: CallScope) -> Result<Live, CallError> {
+        let warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(mut live) = warm {
+            live.store.data_mut().call = call;
+            return Ok(live);
+        }
+        let (store, instance) = self.instantiate(call).await?;
+        Ok(Live { store, instance })
+    }
+
+    /// Keeps an instance whose call ended well, if this actor keeps any. The one used last is used next: its memory is
+    /// still in the caches. One that failed is simply dropped.
+    pub(crate) fn give_back(&self, mut live: Live) {
+        if self.config.warm == 0 {
+            return;
+        }
+        live.store.data_mut().tokens.end_call();
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        if warm.len() < self.config.warm {
+            warm.push(live);
+        }
+    }
+
+    /// Where work goes on that nobody waits for any more. Holds its permit, so that a drain waits for it.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Its settings, for what outlives a call.
+    pub(crate) fn shared_config(&self) -> Arc<ActorConfig> {
+        Arc::clone(&self.config)
     }
 
     /// Runs `work` until `deadline`; dropping it then stops the guest wherever it is.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, oneshot};
 use wasmparser::{Parser, Payload};
 use wasmtime::component::Component;
-use wicker_lattice::types::{Type, World};
+use wicker_lattice::types::{Type, World, from_wit};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::cache::Cache;
@@ -198,10 +198,7 @@ fn exports_start(wasm: &[u8]) -> bool {
 
 fn read_world(wasm: &[u8]) -> Result<World, LoadError> {
     match wit_component::decode(wasm).map_err(LoadError::Wit)? {
-        DecodedWasm::Component(resolve, world) => {
-            let _ = (resolve, world);
-            Ok(World::default())
-        }
+        DecodedWasm::Component(resolve, world) => Ok(from_wit::world(&resolve, world)?),
         DecodedWasm::WitPackage(..) => Err(LoadError::NotWasm),
     }
 }

@@ -1,7 +1,10 @@
 //! What went wrong in a guest, in the terms of the lattice.
 
+use bytes::Bytes;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wicker_lattice::call::{CallError, Status};
+use wicker_lattice::types::{FunctionType, Type};
+use wicker_lattice::value::Writer;
 
 use crate::config::ActorConfig;
 use crate::limits::Limiter;
@@ -35,5 +38,114 @@ fn cause(limiter: Option<&Limiter>, error: &wasmtime::Error) -> String {
         Some(Trap::StackOverflow) => "stack overflow: recursion too deep".to_owned(),
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
+    }
+}
+
+/// Cases by which interfaces say "something else went wrong", the likeliest first.
+const OTHER_CASES: [&str; 5] = ["other", "unexpected", "internal", "internal-error", "io"];
+
+/// How a function behind a link tells its caller, in its own interface's terms, that the call failed in the lattice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It cannot: the guest traps.
+    Trap,
+    /// Its result is `result<_, string>`.
+    Text,
+    /// Its result is a `result` whose error has a case for it.
+    Case { index: usize, payload: CasePayload },
+}
+
+/// What such a case carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CasePayload {
+    Nothing,
+    Text,
+    OptionalText,
+}
+
+impl Refusal {
+    /// What `function` has room for.
+    pub(crate) fn of(function: &FunctionType) -> Self {
+        let Some(Type::Result { err: Some(error), .. }) = &function.result else {
+            return Self::Trap;
+        };
+        let cases: Vec<(&str, Option<&Type>)> = match &**error {
+            Type::String => return Self::Text,
+            Type::Variant(cases) => {
+                cases.iter().map(|(name, ty)| (name.as_str(), ty.as_ref())).collect()
+            }
+            Type::Enum(names) => names.iter().map(|name| (name.as_str(), None)).collect(),
+            _ => return Self::Trap,
+        };
+        let found = OTHER_CASES.iter().find_map(|other| {
+            let index = cases.iter().position(|(name, _)| name == other)?;
+            let (_, payload) = cases.get(index)?;
+            Some((index, case_payload(*payload)?))
+        });
+        found.map_or(Self::Trap, |(index, payload)| Self::Case { index, payload })
+    }
+
+    /// The encoded results that say `error`; `None` if the guest must trap.
+    pub(crate) fn results(self, error: &CallError) -> Option<Bytes> {
+        let text = error.to_string();
+        let mut out = Writer::new();
+        out.put_u8(1);
+        match self {
+            Self::Trap => return None,
+            Self::Text => out.put_str(&text),
+            Self::Case { index, payload } => {
+                out.leb_u(index as u64);
+                match payload {
+                    CasePayload::Nothing => {}
+                    CasePayload::Text => out.put_str(&text),
+                    CasePayload::OptionalText => {
+                        out.put_u8(1);
+                        out.put_str(&text);
+                    }
+                }
+            }
+        }
+        Some(out.finish())
+    }
+}
+
+fn case_payload(ty: Option<&Type>) -> Option<CasePayload> {
+    match ty {
+        None => Some(CasePayload::Nothing),
+        Some(Type::String) => Some(CasePayload::Text),
+        Some(Type::Option(some)) if **some == Type::String => Some(CasePayload::OptionalText),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn returning(err: Type) -> FunctionType {
+        let result = Type::Result { ok: Some(Box::new(Type::U32)), err: Some(Box::new(err)) };
+        FunctionType { params: Vec::new(), result: Some(result), is_async: false }
+    }
+
+    #[test]
+    fn failures_reach_the_guest_as_its_interfaces_own_error() {
+        let error = CallError::new(Status::Unavailable, "gone");
+        let keyvalue = Type::Variant(vec![
+            ("no-such-store".into(), None),
+            ("access-denied".into(), None),
+            ("other".into(), Some(Type::String)),
+        ]);
+        let results = Refusal::of(&returning(keyvalue)).results(&error).unwrap();
+        assert_eq!(results, b"\x01\x02\x11unavailable: gone".as_slice());
+        let results = Refusal::of(&returning(Type::String)).results(&error).unwrap();
+        assert_eq!(results, b"\x01\x11unavailable: gone".as_slice());
+        let plain = Type::Enum(vec!["io".into()]);
+        assert_eq!(Refusal::of(&returning(plain)).results(&error).unwrap(), b"\x01\0".as_slice());
+    }
+
+    #[test]
+    fn an_error_without_room_for_it_traps() {
+        let no_room = Type::Variant(vec![("other".into(), Some(Type::U32))]);
+        assert_eq!(Refusal::of(&returning(no_room)), Refusal::Trap);
     }
 }

@@ -1,25 +1,326 @@
 //! What a component calls: every import that the engine does not serve itself leads through a link.
+//!
+//! Such an import is given functions that carry the call to wherever the links of the call being served point. The
+//! functions of a link know the interface only; who serves it is looked up when they are called.
 
-use wasmtime::component::{Component, Linker};
-use wicker_lattice::interface::InterfaceName;
-use wicker_lattice::types::World;
+use std::sync::Arc;
 
+use tokio::time::Instant;
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
+use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
+use wasmtime::{AsContextMut as _, StoreContextMut};
+use wicker_lattice::call::{Call, CallError, Reply};
+use wicker_lattice::id::CallId;
+use wicker_lattice::interface::{InterfaceKey, InterfaceName};
+use wicker_lattice::link::{Binding, Links};
+use wicker_lattice::types::{FunctionType, Functions, TypeHash, World};
+
+use crate::codec::direct::{Lifted, Lowered};
+use crate::codec::shape::{FLAT_PARAMS_MAX, Resources, Shape, shape};
+use crate::codec::val::{self, Numbers};
+use crate::codec::{Payload, Side};
 use crate::config::Codec;
+use crate::failure::Refusal;
 use crate::instance::Guest;
+use crate::log::{Level, LogLine, Origin};
 use crate::program::LoadError;
 use crate::wasi;
 
-/// Gives `linker` a function for each import of `world` that leads through a link, and names those interfaces.
+/// What was found among a component's imports.
+#[derive(Debug, Default)]
+pub(crate) struct Imports {
+    /// The interfaces that lead through links.
+    pub(crate) links: Vec<InterfaceName>,
+    /// The resources that they define.
+    pub(crate) resources: Resources,
+    /// The same by name.
+    pub(crate) numbers: Arc<Numbers>,
+}
+
+/// Gives `linker` a function for each import of `component` that leads through a link.
 pub(crate) fn add_links(
-    _linker: &mut Linker<Guest>,
-    _component: &Component,
+    linker: &mut Linker<Guest>,
+    component: &Component,
     world: &World,
-    _codec: Codec,
-) -> Result<Vec<InterfaceName>, LoadError> {
-    Ok(world
-        .imports
-        .keys()
-        .filter(|name| !wasi::is_served(name) || wasi::needs_link(name))
-        .cloned()
-        .collect())
+    codec: Codec,
+) -> Result<Imports, LoadError> {
+    let mut imports = Imports::default();
+    let ty = component.component_type();
+    let mut linked = Vec::new();
+    for (name, item) in ty.imports(component.engine()) {
+        let interface: InterfaceName = name.parse().map_err(|_| nameless(name))?;
+        if wasi::is_served(&interface) {
+            if wasi::needs_link(&interface) {
+                imports.links.push(interface);
+            }
+            continue;
+        }
+        let ComponentItem::ComponentInstance(items) = item.ty else { return Err(nameless(name)) };
+        let mut instance = linker.instance(name).map_err(LoadError::Link)?;
+        add_resources(&mut instance, component, (&interface, &items), &mut imports)
+            .map_err(LoadError::Link)?;
+        linked.push((interface, items));
+    }
+    for (interface, items) in linked {
+        let functions = world.imports.get(&interface);
+        let mut instance = linker.instance(&interface.to_string()).map_err(LoadError::Link)?;
+        let added = Adding { interface: &interface, functions, imports: &imports, codec }.add(
+            &mut instance,
+            component,
+            &items,
+        )?;
+        if added > 0 {
+            imports.links.push(interface);
+        }
+    }
+    Ok(imports)
+}
+
+fn nameless(name: &str) -> LoadError {
+    LoadError::Unsupported(format!(
+        "it imports `{name}`; links lead to named interfaces only (namespace:package/interface)"
+    ))
+}
+
+fn add_resources(
+    instance: &mut LinkerInstance<'_, Guest>,
+    component: &Component,
+    (interface, items): (&InterfaceName, &ComponentInstance),
+    imports: &mut Imports,
+) -> wasmtime::Result<()> {
+    for (name, item) in items.exports(component.engine()) {
+        let ComponentItem::Resource(resource) = item.ty else { continue };
+        let known = imports.resources.len();
+        let number = imports.resources.number(resource)?;
+        if number == known {
+            let key = (interface.key(), name.to_owned());
+            Arc::make_mut(&mut imports.numbers).insert(key, number);
+        }
+        // Dropping a stateless handle concerns nobody but the guest.
+        instance.resource(name, ResourceType::host_dynamic(number), |mut store, number| {
+            store.data_mut().tokens.remove(number).map(|_| ())
+        })?;
+    }
+    Ok(())
+}
+
+/// Adds the functions of one interface.
+struct Adding<'a> {
+    interface: &'a InterfaceName,
+    functions: Option<&'a Functions>,
+    imports: &'a Imports,
+    codec: Codec,
+}
+
+impl Adding<'_> {
+    fn add(
+        &self,
+        instance: &mut LinkerInstance<'_, Guest>,
+        component: &Component,
+        items: &ComponentInstance,
+    ) -> Result<usize, LoadError> {
+        let mut added = 0;
+        for (name, item) in items.exports(component.engine()) {
+            let ComponentItem::ComponentFunc(function) = item.ty else { continue };
+            self.function(instance, name, &function)?;
+            added += 1;
+        }
+        Ok(added)
+    }
+
+    fn function(
+        &self,
+        instance: &mut LinkerInstance<'_, Guest>,
+        name: &str,
+        function: &ComponentFunc,
+    ) -> Result<(), LoadError> {
+        let interface = self.interface;
+        let unsupported = |why| LoadError::Unsupported(format!("{interface}.{name}: {why}"));
+        let shape = shape(function, &self.imports.resources).map_err(unsupported)?;
+        let ty = self.functions.and_then(|functions| functions.get(name));
+        let ty = ty.ok_or_else(|| unsupported("its type is not known".to_owned()))?;
+        let linked = Arc::new(Linked {
+            interface: interface.key(),
+            name: name.into(),
+            hash: ty.hash(),
+            refusal: Refusal::of(ty),
+        });
+        match self.codec {
+            Codec::Direct => add_direct(instance, name, linked, shape),
+            Codec::Val => {
+                add_val(instance, name, linked, (ty.clone(), Arc::clone(&self.imports.numbers)))
+            }
+        }
+        .map_err(LoadError::Link)
+    }
+}
+
+/// One function behind a link.
+#[derive(Debug)]
+struct Linked {
+    interface: InterfaceKey,
+    name: Arc<str>,
+    hash: TypeHash,
+    refusal: Refusal,
+}
+
+/// A call that is ready to go.
+struct Ready {
+    links: Arc<Links>,
+    call: Result<Call, CallError>,
+}
+
+impl Linked {
+    /// Makes the call that the guest wants: the links, the deadline and the trace of the call that it serves.
+    fn prepare(&self, guest: &Guest, params: Payload) -> Ready {
+        let links = Arc::clone(&guest.call.links);
+        let source = &guest.actor.id;
+        let call = links.resolve(source, &self.interface).map(|binding| Call {
+            id: CallId::generate(),
+            target: binding.target.clone(),
+            source: source.clone(),
+            link: binding.link.clone(),
+            interface: self.interface.clone(),
+            function: Arc::clone(&self.name),
+            type_hash: self.hash,
+            deadline: guest.call.deadline.max(Instant::now()),
+            trace: guest.call.trace,
+            params: params.bytes,
+            streams: params.streams,
+        });
+        Ready { links, call }
+    }
+
+    async fn carry(&self, ready: Ready) -> Result<Reply, CallError> {
+        let call = ready.call?;
+        let binding: &Binding = ready.links.resolve(&call.source, &self.interface)?;
+        binding.invoke.invoke(call).await
+    }
+
+    /// What the guest gets: the results, its interface's own error, or a trap.
+    fn answer(&self, guest: &Guest, reply: Result<Reply, CallError>) -> wasmtime::Result<Payload> {
+        let error = match reply {
+            Ok(reply) => return Ok(Payload::new(reply.results, reply.streams)),
+            Err(error) => error,
+        };
+        let text = format!("{}.{} failed: {error}", self.interface, self.name);
+        guest.actor.log.write(LogLine { origin: Origin::Engine, level: Level::Warn, text: &text });
+        match self.refusal.results(&error) {
+            Some(bytes) => Ok(Payload::new(bytes, Vec::new())),
+            None => Err(wasmtime::format_err!("{text}")),
+        }
+    }
+
+    async fn call(
+        &self,
+        store: &mut StoreContextMut<'_, Guest>,
+        params: Payload,
+    ) -> wasmtime::Result<Payload> {
+        let ready = self.prepare(store.data(), params);
+        let reply = self.carry(ready).await;
+        self.answer(store.data(), reply)
+    }
+}
+
+fn add_direct(
+    instance: &mut LinkerInstance<'_, Guest>,
+    name: &str,
+    linked: Arc<Linked>,
+    shape: Shape,
+) -> wasmtime::Result<()> {
+    // A result that is not passed flat is stored where the runtime type says, whatever the count.
+    match shape.results_flat {
+        0 => add_by_params::<0>(instance, name, linked, shape),
+        _ => add_by_params::<1>(instance, name, linked, shape),
+    }
+}
+
+fn add_by_params<const M: usize>(
+    instance: &mut LinkerInstance<'_, Guest>,
+    name: &str,
+    linked: Arc<Linked>,
+    shape: Shape,
+) -> wasmtime::Result<()> {
+    macro_rules! by_count {
+        ($($count:literal)*) => {
+            match shape.params_flat {
+                $($count => add_typed::<$count, M>(instance, name, linked, shape.is_async),)*
+                // Parameters that are not passed flat are read where the runtime type says.
+                _ => add_typed::<0, M>(instance, name, linked, shape.is_async),
+            }
+        };
+    }
+    const { assert!(FLAT_PARAMS_MAX == 16) };
+    by_count!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+}
+
+fn add_typed<const N: usize, const M: usize>(
+    instance: &mut LinkerInstance<'_, Guest>,
+    name: &str,
+    linked: Arc<Linked>,
+    is_async: bool,
+) -> wasmtime::Result<()> {
+    if !is_async {
+        return instance.func_wrap_async(name, move |mut store, Lifted::<N>(params)| {
+            let linked = Arc::clone(&linked);
+            Box::new(async move {
+                let params = params.finish(store.as_context_mut())?;
+                let results = linked.call(&mut store, params).await?;
+                Ok(Lowered::<M>::new(results, Side::Results))
+            })
+        });
+    }
+    instance.func_wrap_concurrent(name, move |accessor, Lifted::<N>(params)| {
+        let linked = Arc::clone(&linked);
+        Box::pin(async move {
+            let ready = accessor.with(|mut access| {
+                let params = params.finish(access.as_context_mut())?;
+                wasmtime::Result::Ok(linked.prepare(access.get(), params))
+            })?;
+            let reply = linked.carry(ready).await;
+            let results = accessor.with(|mut access| linked.answer(access.get(), reply))?;
+            Ok(Lowered::<M>::new(results, Side::Results))
+        })
+    })
+}
+
+fn add_val(
+    instance: &mut LinkerInstance<'_, Guest>,
+    name: &str,
+    linked: Arc<Linked>,
+    types: (FunctionType, Arc<Numbers>),
+) -> wasmtime::Result<()> {
+    let types = Arc::new(types);
+    if !types.0.is_async {
+        return instance.func_new_async(name, move |mut store, _, params, results| {
+            let (linked, types) = (Arc::clone(&linked), Arc::clone(&types));
+            Box::new(async move {
+                let (ty, numbers) = &*types;
+                let param_types = ty.params.iter().map(|(_, ty)| ty);
+                let params = val::encode(store.as_context_mut(), param_types, params)?;
+                let reply = linked.call(&mut store, params).await?;
+                let values = val::decode(store, numbers, ty.result.iter(), reply)?;
+                results.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
+                Ok(())
+            })
+        });
+    }
+    instance.func_new_concurrent(name, move |accessor, _, params, results| {
+        let (linked, types) = (Arc::clone(&linked), Arc::clone(&types));
+        Box::pin(async move {
+            let (ty, numbers) = &*types;
+            let ready = accessor.with(|mut access| {
+                let param_types = ty.params.iter().map(|(_, ty)| ty);
+                let params = val::encode(access.as_context_mut(), param_types, params)?;
+                wasmtime::Result::Ok(linked.prepare(access.get(), params))
+            })?;
+            let reply = linked.carry(ready).await;
+            let values = accessor.with(|mut access| {
+                let reply = linked.answer(access.get(), reply)?;
+                val::decode(access.as_context_mut(), numbers, ty.result.iter(), reply)
+            })?;
+            results.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
+            Ok(())
+        })
+    })
 }

@@ -6,7 +6,6 @@ use wasmtime::component::{Component, InstancePre};
 use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::types::World;
 
-use crate::config::Codec;
 use crate::engine::{Concurrency, Engine};
 use crate::export::Exports;
 use crate::http;
@@ -20,7 +19,6 @@ pub struct Program {
     world: World,
     links: Vec<InterfaceName>,
     concurrency: Concurrency,
-    codec: Codec,
     exports: Exports,
     http: Option<http::Entry>,
     pre: InstancePre<Guest>,
@@ -40,6 +38,9 @@ pub enum LoadError {
     /// The types of its imports and exports cannot be read.
     #[error("cannot read the component's types")]
     Wit(#[source] anyhow::Error),
+    /// They are types that the lattice does not know.
+    #[error(transparent)]
+    Types(#[from] wicker_lattice::types::from_wit::FromWitError),
     /// It does not validate, or uses a feature that is off.
     #[error("cannot compile the component")]
     Compile(#[source] wasmtime::Error),
@@ -67,11 +68,11 @@ impl Program {
     ) -> Result<Self, LoadError> {
         let codec = engine.config().codec;
         let mut linker = engine.flavor(concurrency).linker.clone();
-        let links = import::add_links(&mut linker, component, &world, codec)?;
+        let imports = import::add_links(&mut linker, component, &world, codec)?;
         let pre = linker.instantiate_pre(component).map_err(LoadError::Link)?;
-        let exports = Exports::find(component, &world);
+        let exports = Exports::find(component, &world, &imports, codec);
         let http = http::Entry::find(&pre);
-        Ok(Self { digest, world, links, concurrency, codec, exports, http, pre })
+        Ok(Self { digest, world, links: imports.links, concurrency, exports, http, pre })
     }
 
     /// SHA-256 of the bytes that were loaded: `sha256:<hex>`.
@@ -116,10 +117,6 @@ impl Program {
 
     pub(crate) fn concurrency(&self) -> Concurrency {
         self.concurrency
-    }
-
-    pub(crate) fn codec(&self) -> Codec {
-        self.codec
     }
 
     pub(crate) fn http(&self) -> Option<&http::Entry> {

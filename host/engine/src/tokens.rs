@@ -13,6 +13,7 @@ const HANDLES_MAX: usize = 4096;
 pub(crate) struct Tokens {
     tokens: Vec<Option<Bytes>>,
     free: Vec<u32>,
+    lent: Vec<u32>,
 }
 
 impl Tokens {
@@ -30,6 +31,21 @@ impl Tokens {
         let index = u32::try_from(self.tokens.len())?;
         self.tokens.push(Some(token));
         Ok(index)
+    }
+
+    /// Keeps `token` until the call ends: the guest borrows it, so it will not drop it.
+    pub(crate) fn lend(&mut self, token: Bytes) -> wasmtime::Result<u32> {
+        let index = self.insert(token)?;
+        self.lent.push(index);
+        Ok(index)
+    }
+
+    /// Forgets what was lent for a call that has ended.
+    pub(crate) fn end_call(&mut self) {
+        for index in std::mem::take(&mut self.lent) {
+            // A guest cannot drop what it borrowed, so it is there.
+            let _ = self.remove(index);
+        }
     }
 
     /// The token of a handle.
@@ -50,6 +66,16 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lent_handles_end_with_the_call() {
+        let mut tokens = Tokens::default();
+        let kept = tokens.insert(Bytes::from_static(b"kept")).unwrap();
+        let lent = tokens.lend(Bytes::from_static(b"lent")).unwrap();
+        tokens.end_call();
+        assert!(tokens.get(lent).is_err());
+        assert_eq!(tokens.get(kept).unwrap(), "kept");
+    }
 
     #[test]
     fn dropped_handles_are_used_again_and_answer_nothing() {
