@@ -33,7 +33,8 @@ const HANDLES_MAX: usize = 4096;
 
 /// A component that can be called.
 pub struct Actor {
-    engine: Engine,
+    /// Its epoch thread is what ends a guest that spins.
+    _engine: Engine,
     program: Arc<Program>,
     config: Arc<ActorConfig>,
     links: ArcSwap<Links>,
@@ -82,7 +83,7 @@ impl Actor {
         let template = Template::new(&config, Stdio::Log)
             .map_err(|source| ActorError { id: config.id.clone(), source })?;
         Ok(Arc::new(Self {
-            engine: engine.clone(),
+            _engine: engine.clone(),
             program,
             links: ArcSwap::new(links),
             admission: Admission::new(&config.limits),
@@ -211,11 +212,6 @@ impl Actor {
         if warm.len() < self.config.warm {
             warm.push(live);
         }
-    }
-
-    /// Where work goes on that nobody waits for any more. Holds its permit, so that a drain waits for it.
-    pub(crate) fn tasks(&self) -> &Tasks {
-        &self.tasks
     }
 
     /// Its settings, for what outlives a call.

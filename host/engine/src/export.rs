@@ -9,7 +9,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Accessor, Component, ComponentExportIndex, Func};
 use wicker_lattice::call::{Call, CallError, Reply, Status};
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
-use wicker_lattice::types::{FunctionType, Functions, TypeHash, World};
+use wicker_lattice::types::{FunctionType, TypeHash, World};
 
 use crate::actor::Actor;
 use crate::admission::Permit;

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
@@ -183,7 +182,7 @@ impl Linked {
             interface: self.interface.clone(),
             function: Arc::clone(&self.name),
             type_hash: self.hash,
-            deadline: guest.call.deadline.max(Instant::now()),
+            deadline: guest.call.deadline.get(),
             trace: guest.call.trace,
             params: params.bytes,
             streams: params.streams,
@@ -273,9 +272,9 @@ fn add_typed<const N: usize, const M: usize>(
     instance.func_wrap_concurrent(name, move |accessor, Lifted::<N>(params)| {
         let linked = Arc::clone(&linked);
         Box::pin(async move {
-            let ready = accessor.with(|mut access| {
+            let ready = accessor.with(|mut access| -> wasmtime::Result<Ready> {
                 let params = params.finish(access.as_context_mut())?;
-                wasmtime::Result::Ok(linked.prepare(access.get(), params))
+                Ok(linked.prepare(access.get(), params))
             })?;
             let reply = linked.carry(ready).await;
             let results = accessor.with(|mut access| linked.answer(access.get(), reply))?;
@@ -309,10 +308,10 @@ fn add_val(
         let (linked, types) = (Arc::clone(&linked), Arc::clone(&types));
         Box::pin(async move {
             let (ty, numbers) = &*types;
-            let ready = accessor.with(|mut access| {
+            let ready = accessor.with(|mut access| -> wasmtime::Result<Ready> {
                 let param_types = ty.params.iter().map(|(_, ty)| ty);
                 let params = val::encode(access.as_context_mut(), param_types, params)?;
-                wasmtime::Result::Ok(linked.prepare(access.get(), params))
+                Ok(linked.prepare(access.get(), params))
             })?;
             let reply = linked.carry(ready).await;
             let values = accessor.with(|mut access| {

@@ -113,7 +113,7 @@ impl<'x, 'cx> Lifter<'x, 'cx> {
             | InterfaceType::Result(_)
             | InterfaceType::Enum(_) => {
                 let info = variant_info(types, ty)?;
-                let case = number(part(bytes, 0, usize::from(info.size.byte_size()))?)?;
+                let case = number(part(bytes, 0, info.size.byte_size() as usize)?)?;
                 let payload = self.case(ty, u32::try_from(case)?)?;
                 let Some(payload) = payload else { return Ok(()) };
                 let size = types.canonical_abi(&payload).size32 as usize;

@@ -133,7 +133,7 @@ impl<'x, 'cx, T: 'static> Lowerer<'x, 'cx, T> {
             | InterfaceType::Enum(_) => {
                 let info = variant_info(types, ty)?;
                 let (case, payload) = self.case(ty)?;
-                let size = usize::from(info.size.byte_size());
+                let size = info.size.byte_size() as usize;
                 self.write(offset, case.to_le_bytes().get(..size).unwrap_or_default())?;
                 let Some(payload) = payload else { return Ok(()) };
                 self.memory(payload, offset + info.payload_offset32 as usize)
