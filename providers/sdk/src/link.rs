@@ -249,6 +249,12 @@ impl<T> Revisions<T> {
 
 /// Whether a link of `scope` covers `interface`. On the path of every call, so it makes no key.
 pub(crate) fn covers(scope: &Scope, interface: &InterfaceKey) -> bool {
+    // Requests of components arrive as one wire interface, whichever version of `wasi:http` their link is for.
+    if interface.as_str() == wicker_lattice::http::INTERFACE
+        && scope.as_str().starts_with("wasi:http")
+    {
+        return true;
+    }
     let package = match scope {
         Scope::Interface(key) => return key == interface,
         Scope::Package(package) => package.as_str(),
