@@ -147,20 +147,20 @@ impl NatsConfig {
         Self { urls: vec![url.into()], ..Self::default() }
     }
 
-    /// Makes the connection that serves `purpose`, in the current runtime, and keeps `state` told.
+    /// Makes the connection that serves `purpose`, in the current runtime, with room for `capacity` messages that wait
+    /// for their turn; keeps `state` told.
     pub(super) async fn connect(
         &self,
         purpose: &'static str,
+        capacity: usize,
         state: Arc<States>,
     ) -> Result<Client, ConnectError> {
         let servers = self.servers()?;
-        let options =
-            self.options().await?.name(format!("{} {purpose}", self.name)).event_callback(
-                move |event| {
-                    state.note(purpose, &event);
-                    std::future::ready(())
-                },
-            );
+        let options = self.options().await?.name(format!("{} {purpose}", self.name));
+        let options = options.client_capacity(capacity).event_callback(move |event| {
+            state.note(purpose, &event);
+            std::future::ready(())
+        });
         options.connect(servers).await.map_err(|source| self.explain(source))
     }
 

@@ -174,9 +174,22 @@ pub(crate) async fn subscribe(client: &Client, subject: &str) -> Result<Subscrib
     };
     let subscriber =
         client.subscribe(subject.to_owned()).await.map_err(|error| failed(error.into()))?;
-    let flushing = tokio::time::timeout(SUBSCRIBE_TIMEOUT, client.flush()).await;
-    flushing.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))?;
+    settle(client).await.map_err(|error| failed(error.into()))?;
     Ok(subscriber)
+}
+
+/// Waits until the server has seen to everything that was sent on this connection.
+///
+/// A flush only empties our own buffers; the server works in order, so its *no responders* to a question that nobody
+/// can answer says that it has worked off what came before.
+async fn settle(client: &Client) -> Result<(), async_nats::RequestError> {
+    let inbox = client.new_inbox();
+    let request = async_nats::Request::new().inbox(inbox).timeout(Some(SUBSCRIBE_TIMEOUT));
+    match client.send_request(client.new_inbox(), request).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn to_json<T: Serialize>(subject: &str, value: &T) -> Result<Bytes, MessageError> {

@@ -18,6 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use async_nats::connection::State;
 use async_nats::jetstream;
 use async_nats::{Client, Event, Subject};
 use bytes::Bytes;
@@ -27,6 +28,12 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use thread::IoThread;
+
+/// Messages that may wait for their turn on a connection. Those of the bulk connection are 128 KiB each: enough to keep
+/// it busy, and no more, so that streams share it fairly.
+const CALLS_CAPACITY: usize = 4096;
+const BULK_CAPACITY: usize = 64;
+const CONTROL_CAPACITY: usize = 2048;
 
 /// Whether all connections stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +79,10 @@ impl Nats {
         let (state, states) = States::new();
         let calls_thread = IoThread::start("wicker-calls")?;
         let bulk_thread = IoThread::start("wicker-bulk")?;
-        let calls = Wire::connect(&config, "calls", state.clone(), calls_thread.handle()).await?;
-        let bulk = Wire::connect(&config, "bulk", state.clone(), bulk_thread.handle()).await?;
-        let control = config.connect("control", state).await?;
+        let (calls_io, bulk_io) = (calls_thread.handle(), bulk_thread.handle());
+        let calls = Wire::connect(&config, "calls", CALLS_CAPACITY, (calls_io, &state)).await?;
+        let bulk = Wire::connect(&config, "bulk", BULK_CAPACITY, (bulk_io, &state)).await?;
+        let control = config.connect("control", CONTROL_CAPACITY, state).await?;
         let url = config.urls.join(",");
         let threads = [calls_thread, bulk_thread];
         let inner = Inner { url, control, calls, bulk, state: states, _threads: threads };
@@ -128,13 +136,17 @@ impl Wire {
     async fn connect(
         config: &NatsConfig,
         purpose: &'static str,
-        state: Arc<States>,
-        io: &Handle,
+        capacity: usize,
+        (io, state): (&Handle, &Arc<States>),
     ) -> Result<Self, ConnectError> {
-        let config = config.clone();
-        let connecting = io.spawn(async move { config.connect(purpose, state).await });
+        let (config, state) = (config.clone(), Arc::clone(state));
+        let connecting = io.spawn(async move { config.connect(purpose, capacity, state).await });
         let client = connecting.await.map_err(|_| ConnectError::Stopped)??;
         Ok(Self { client, io: io.clone() })
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     /// Publishes without waiting, whatever the caller's share of its thread.

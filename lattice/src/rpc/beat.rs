@@ -58,7 +58,7 @@ impl Shared {
     }
 
     /// Beats for everything once; `false` if there was nothing.
-    fn tick(&self, now: u64) -> bool {
+    fn tick(self: &Arc<Self>, now: u64) -> bool {
         let (running, incoming, outgoing) =
             (self.running.to_vec(), self.incoming.to_vec(), self.outgoing.to_vec());
         for (key, running) in &running {
@@ -96,10 +96,10 @@ impl Shared {
     }
 
     /// On the bulk connection, behind the chunks that it speaks of.
-    fn pulse(&self, key: &StreamKey, outgoing: &Outgoing) {
+    fn pulse(self: &Arc<Self>, key: &StreamKey, outgoing: &Outgoing) {
         let frame = Frame::Pulse { stream: key.number, sequence: outgoing.sequence() };
         let subject = Subject::from(self.peer(key.peer).chunk_subject(key.attempt));
-        let _ = self.nats.bulk().try_publish(subject, frame.encode());
+        self.send(self.nats.bulk(), subject, frame.encode());
     }
 
     /// This process stood still: nobody else is to blame for the silence.

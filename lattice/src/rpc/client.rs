@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::SILENCE;
 use super::departure::Departure;
 use super::incoming::WINDOW_BYTES_MIN;
+use super::outgoing::Written;
 use super::peer::Peer;
 use super::shared::{Shared, StreamKey};
 use super::table::lock;
@@ -124,7 +125,7 @@ impl Remote {
         if self.shared.stop.is_cancelled() {
             return Err(name.error(Status::Unavailable, "this process is stopping"));
         }
-        if !self.shared.nats.is_connected() {
+        if !self.shared.nats.calls().is_connected() {
             return Err(
                 name.error(Status::Unavailable, "this process has lost its connection to NATS")
             );
@@ -236,7 +237,8 @@ impl UnderWay {
         let mut alarm = pin!(sleep_until(deadline.min(Instant::now() + SILENCE)));
         poll_fn(|cx| {
             self.waiting.waker.register(cx.waker());
-            if let Some(answer) = lock(&self.waiting.answer).take() {
+            let answer = lock(&self.waiting.answer).take();
+            if let Some(answer) = answer {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.as_mut().poll(cx).is_ready() {
@@ -284,7 +286,7 @@ impl Drop for UnderWay {
         }
         let key = (self.peer.id, self.number);
         self.shared.forget_results(key);
-        self.shared.end_outgoing(key, false);
+        self.shared.end_outgoing(key, Written::ByCaller);
     }
 }
 

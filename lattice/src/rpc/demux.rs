@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::client::Answer;
 use super::incoming::Incoming;
-use super::outgoing::Ending;
+use super::outgoing::{Ending, Then};
 use super::shared::{AttemptKey, Shared, StreamKey};
 use crate::frame::{self, Frame, StreamNumber};
 use crate::subject::{self, Attempt};
@@ -59,7 +59,7 @@ impl Shared {
         }
     }
 
-    fn on_answer(&self, from: Option<AttemptKey>, attempt: Attempt, answer: Answer) {
+    fn on_answer(self: &Arc<Self>, from: Option<AttemptKey>, attempt: Attempt, answer: Answer) {
         let waiting = self.waiting.get(&attempt);
         let expected = waiting.filter(|waiting| from.is_none_or(|(from, _)| from == waiting.peer));
         match expected {
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// Nobody waits for this reply. Whoever writes its streams must learn that nobody reads them.
-    fn refuse_results(&self, from: Option<AttemptKey>, answer: &Answer) {
+    fn refuse_results(self: &Arc<Self>, from: Option<AttemptKey>, answer: &Answer) {
         if let (Some(key), Answer::Reply(message)) = (from, answer)
             && frame::has_streams(message)
         {
@@ -82,7 +82,8 @@ impl Shared {
             Frame::Accept { load } | Frame::Beat { load } => self.on_beat(key, load),
             Frame::Cancel => self.on_cancel(key),
             Frame::Chunk { stream, is_end, sequence, bytes } => {
-                self.on_written(key, stream, |incoming| incoming.chunk(sequence, bytes, is_end));
+                let then = if is_end { Then::End } else { Then::More };
+                self.on_written(key, stream, |incoming| incoming.chunk(sequence, bytes, then));
             }
             Frame::Abort { stream, sequence, message } => {
                 self.on_written(key, stream, |incoming| incoming.abort(sequence, message));

@@ -13,7 +13,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 
-use super::shared::{Shared, StreamKey};
+use super::outgoing::Then;
+use super::shared::{AttemptKey, Shared, StreamKey};
 use super::table::lock;
 use crate::call::{ByteStream, StreamError};
 use crate::frame::{Frame, Head, StreamNumber};
@@ -73,7 +74,7 @@ impl Incoming {
         }
     }
 
-    pub(super) fn chunk(&self, sequence: u32, bytes: Bytes, is_end: bool) {
+    pub(super) fn chunk(&self, sequence: u32, bytes: Bytes, then: Then) {
         self.change(|state| {
             if !state.follows(sequence) {
                 return;
@@ -87,7 +88,7 @@ impl Incoming {
             if !bytes.is_empty() {
                 state.queue.push_back(bytes);
             }
-            if is_end {
+            if then == Then::End {
                 state.end = Some(Ok(()));
             }
         });
@@ -170,6 +171,12 @@ struct Reader {
     has_ended: bool,
 }
 
+impl Reader {
+    fn tell(&self, frame: &Frame) {
+        self.shared.tell_process((self.key.peer, self.key.attempt), frame);
+    }
+}
+
 impl Stream for Reader {
     type Item = Result<Bytes, StreamError>;
 
@@ -190,8 +197,7 @@ impl Stream for Reader {
             }
         };
         if let Some(limit) = credit {
-            let frame = Frame::Credit { stream: self.key.number, limit };
-            self.shared.tell_process((self.key.peer, self.key.attempt), &frame);
+            self.tell(&Frame::Credit { stream: self.key.number, limit });
         }
         if !matches!(item, Some(Ok(_))) {
             self.has_ended = true;
@@ -205,8 +211,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         self.shared.incoming.remove(&self.key);
         if self.incoming.credit().is_some() {
-            let frame = Frame::Stop { stream: self.key.number };
-            self.shared.tell_process((self.key.peer, self.key.attempt), &frame);
+            self.tell(&Frame::Stop { stream: self.key.number });
         }
     }
 }
@@ -258,7 +263,7 @@ impl Shared {
     }
 
     /// Forgets streams of the callee that nobody will read: those below `count` and the results themselves.
-    pub(super) fn forget_results(&self, key: super::shared::AttemptKey) {
+    pub(super) fn forget_results(&self, key: AttemptKey) {
         if self.incoming.len() == 0 {
             return;
         }
@@ -285,15 +290,15 @@ mod tests {
     #[test]
     fn missing_chunk_loses_the_stream() {
         let incoming = Incoming::new(0);
-        incoming.chunk(0, Bytes::from_static(b"a"), false);
-        incoming.chunk(2, Bytes::from_static(b"c"), true);
+        incoming.chunk(0, Bytes::from_static(b"a"), Then::More);
+        incoming.chunk(2, Bytes::from_static(b"c"), Then::End);
         assert!(matches!(end(&incoming), Some(Err(StreamError::Lost(_)))));
     }
 
     #[test]
     fn pulse_shows_a_missing_tail() {
         let incoming = Incoming::new(0);
-        incoming.chunk(0, Bytes::from_static(b"a"), false);
+        incoming.chunk(0, Bytes::from_static(b"a"), Then::More);
         incoming.pulse(1);
         assert_eq!(end(&incoming), None);
         incoming.pulse(2);
@@ -304,16 +309,16 @@ mod tests {
     fn writer_beyond_its_credit_is_cut_off() {
         let incoming = Incoming::new(0);
         let window = usize::try_from(WINDOW_BYTES_MIN).unwrap();
-        incoming.chunk(0, Bytes::from(vec![0; window]), false);
+        incoming.chunk(0, Bytes::from(vec![0; window]), Then::More);
         assert_eq!(end(&incoming), None);
-        incoming.chunk(1, Bytes::from_static(b"x"), false);
+        incoming.chunk(1, Bytes::from_static(b"x"), Then::More);
         assert!(matches!(end(&incoming), Some(Err(StreamError::Lost(_)))));
     }
 
     #[test]
     fn end_is_final() {
         let incoming = Incoming::new(0);
-        incoming.chunk(0, Bytes::new(), true);
+        incoming.chunk(0, Bytes::new(), Then::End);
         incoming.abort(1, "late".to_owned());
         incoming.lose("late");
         assert_eq!(end(&incoming), Some(Ok(())));

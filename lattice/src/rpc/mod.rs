@@ -28,6 +28,7 @@ mod beat;
 mod client;
 mod demux;
 mod departure;
+mod early;
 mod incoming;
 mod outgoing;
 mod peer;
@@ -214,7 +215,7 @@ impl Rpc {
         self.shared.is_draining.store(true, Ordering::SeqCst);
         let drained = tokio::time::timeout(grace, self.shared.until_idle()).await;
         self.shared.serving.cancel();
-        let (calls, streams) = (self.shared.running.len(), self.shared.outgoing.len());
+        let (calls, streams) = (self.shared.running.len(), self.shared.answering());
         for (_, running) in self.shared.running.to_vec() {
             running.cancel();
         }
@@ -223,13 +224,19 @@ impl Rpc {
 }
 
 impl Shared {
+    /// Streams of answers that are being written.
+    fn answering(&self) -> usize {
+        let outgoing = self.outgoing.to_vec();
+        outgoing.iter().filter(|(key, _)| key.number.is_written_by_callee()).count()
+    }
+
     /// Resolves once nothing is served and no stream is written.
     async fn until_idle(&self) {
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
-            if self.running.len() == 0 && self.outgoing.len() == 0 {
+            if self.running.len() == 0 && self.answering() == 0 {
                 return;
             }
             ended.await;

@@ -45,6 +45,20 @@ pub(super) enum Ending {
     Lost = 2,
 }
 
+/// Which end of a call writes a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    ByCaller,
+    ByCallee,
+}
+
+/// What comes after a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    More,
+    End,
+}
+
 impl Outgoing {
     pub(super) fn new(limit: u64, now_ms: u64) -> Self {
         Self {
@@ -193,13 +207,13 @@ impl Shared {
     }
 
     /// Stops writing what `key`'s callee or caller would have read: that attempt is over.
-    pub(super) fn end_outgoing(&self, key: super::shared::AttemptKey, is_callee: bool) {
+    pub(super) fn end_outgoing(&self, key: super::shared::AttemptKey, written: Written) {
         if self.outgoing.len() == 0 {
             return;
         }
         for (stream, outgoing) in self.outgoing.to_vec() {
             let is_same = (stream.peer, stream.attempt) == key;
-            if is_same && stream.number.is_written_by_callee() == is_callee {
+            if is_same && stream.number.is_written_by_callee() == (written == Written::ByCallee) {
                 outgoing.end(Ending::Stopped);
             }
         }
@@ -233,17 +247,17 @@ impl Writer {
         let is_last = self.rest.taken.is_empty();
         match (&self.rest.end, is_last) {
             (Some(Ok(())), true) => {
-                self.chunk(bytes, true).await;
+                self.chunk(bytes, Then::End).await;
                 None
             }
             (Some(Err(error)), true) => {
                 let message = error.to_string();
-                self.chunk(bytes, false).await?;
+                self.chunk(bytes, Then::More).await?;
                 let sequence = self.outgoing.sequence();
                 self.publish(Frame::Abort { stream: self.key.number, sequence, message }).await;
                 None
             }
-            _ => self.chunk(bytes, false).await,
+            _ => self.chunk(bytes, Then::More).await,
         }
     }
 
@@ -261,7 +275,8 @@ impl Writer {
         Some(())
     }
 
-    async fn chunk(&mut self, bytes: Bytes, is_end: bool) -> Option<()> {
+    async fn chunk(&mut self, bytes: Bytes, then: Then) -> Option<()> {
+        let is_end = then == Then::End;
         if bytes.is_empty() && !is_end {
             return Some(());
         }

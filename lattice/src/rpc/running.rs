@@ -90,8 +90,9 @@ impl Shared {
     pub(super) async fn run(self: Arc<Self>, admitted: Admitted) {
         let Admitted { peer, attempt, reply_to, running, credit, parts, call } = admitted;
         let key = (peer.id, attempt);
-        let name =
-            format_args!("{}.{} of {}", call.interface, call.function, call.target).to_string();
+        let (target, interface, function) =
+            (call.target.clone(), call.interface.clone(), call.function.clone());
+        let name = || format!("{interface}.{function} of {target}");
         let in_flight = InFlight { shared: &self, key };
         let deadline = call.deadline;
         let work = AssertUnwindSafe(self.serve(key, parts, call)).catch_unwind();
@@ -100,9 +101,9 @@ impl Shared {
         let result = match done {
             None => return,
             Some(Ok(Ok(result))) => result,
-            Some(Ok(Err(panic))) => Err(panicked(&name, panic.as_ref())),
+            Some(Ok(Err(panic))) => Err(panicked(&name(), panic.as_ref())),
             Some(Err(_)) => {
-                Err(CallError::new(Status::Deadline, format!("{name} did not end in time")))
+                Err(CallError::new(Status::Deadline, format!("{} did not end in time", name())))
             }
         };
         self.answer(key, reply_to, credit, result);
@@ -152,7 +153,7 @@ impl Shared {
             }
         };
         let reply = Frame::Reply(frame::Reply { load: self.load(), outcome });
-        self.send(reply_to, reply.encode());
+        self.send(self.nats.calls(), reply_to, reply.encode());
         for writer in writers {
             self.tasks.spawn_on(writer.run(), &self.workers);
         }

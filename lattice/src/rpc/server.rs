@@ -8,17 +8,13 @@ use async_nats::Message;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::outgoing::Written;
 use super::peer::Peer;
 use super::running::{Admitted, Running};
 use super::shared::{AttemptKey, Shared, StreamKey};
-use super::table::lock;
 use crate::call::{Call, CallError, LinkRef, Status};
 use crate::frame::{Request, StreamNumber, Value};
 use crate::subject::{self, Attempt, Callee};
-
-/// Cancels without a request that are remembered, for five seconds at most.
-const EARLY_CANCELS_MAX: usize = 1024;
-const EARLY_CANCEL_MS: u64 = 5_000;
 
 impl Shared {
     /// Takes one request from the wire.
@@ -37,8 +33,7 @@ impl Shared {
             return;
         };
         let key = (from, attempt);
-        let taken =
-            self.admit(key).and_then(|()| self.read_request(&peer, attempt, tokens, &message));
+        let taken = self.admit().and_then(|()| self.read_request(&peer, attempt, tokens, &message));
         match taken {
             Ok(Some((call, credit, parts))) => {
                 let running = Arc::new(Running::new(self.now_ms()));
@@ -56,7 +51,7 @@ impl Shared {
     }
 
     /// Whether there is room for one more call.
-    fn admit(&self, key: AttemptKey) -> Result<(), CallError> {
+    fn admit(&self) -> Result<(), CallError> {
         if self.is_draining.load(Ordering::Acquire) {
             let message = format!("process {} is stopping", self.config.process);
             return Err(CallError::new(Status::Draining, message));
@@ -64,7 +59,6 @@ impl Shared {
         let running = self.running.len();
         if running >= self.config.in_flight_max {
             let message = format!("process {} serves {running} calls already", self.config.process);
-            self.is_cancelled_early(key);
             return Err(CallError::new(Status::Overloaded, message));
         }
         Ok(())
@@ -83,7 +77,7 @@ impl Shared {
         let callee = self.callee(tokens).ok_or_else(|| bad("its subject names no function"))?;
         let request =
             Request::decode(message.payload.clone()).map_err(|error| bad(&error.to_string()))?;
-        if self.is_cancelled_early((peer.id, attempt)) {
+        if self.early_cancels.take(&(peer.id, attempt), self.now_ms()) {
             return Ok(None);
         }
         let source = request.source.parse().map_err(|_| bad("its source is no object's id"))?;
@@ -118,31 +112,8 @@ impl Shared {
         if let Some(running) = self.running.get(&key) {
             running.cancel();
         } else {
-            self.remember_cancel(key);
+            self.early_cancels.remember(key, self.now_ms());
         }
-        self.end_outgoing(key, true);
-    }
-
-    /// A cancel may overtake its request: they arrive through different subscriptions.
-    fn remember_cancel(&self, key: AttemptKey) {
-        let now = self.now_ms();
-        let mut early = lock(&self.early_cancels);
-        if early.len() >= EARLY_CANCELS_MAX {
-            early.retain(|_, came| now.saturating_sub(*came) < EARLY_CANCEL_MS);
-        }
-        if early.len() < EARLY_CANCELS_MAX {
-            early.insert(key, now);
-        }
-        self.early_cancels_len.store(early.len(), Ordering::Release);
-    }
-
-    fn is_cancelled_early(&self, key: AttemptKey) -> bool {
-        if self.early_cancels_len.load(Ordering::Acquire) == 0 {
-            return false;
-        }
-        let mut early = lock(&self.early_cancels);
-        let found = early.remove(&key).is_some();
-        self.early_cancels_len.store(early.len(), Ordering::Release);
-        found
+        self.end_outgoing(key, Written::ByCallee);
     }
 }

@@ -15,6 +15,7 @@ use tracing::debug;
 
 use super::RpcConfig;
 use super::client::Waiting;
+use super::early::EarlyCancels;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::peer::Peer;
@@ -24,7 +25,7 @@ use super::table::{Table, lock};
 use crate::call::Invoke;
 use crate::frame::{Frame, REQUEST_HEADER_BYTES_MAX, StreamNumber};
 use crate::id::ProcessId;
-use crate::nats::{Nats, message};
+use crate::nats::{Nats, Wire, message};
 use crate::subject::{Attempt, Callee};
 
 /// How long a frame may wait for its turn on the connection, when the connection is behind.
@@ -66,9 +67,7 @@ pub(super) struct Shared {
     pub(super) running: Table<AttemptKey, Arc<Running>>,
     pub(super) incoming: Table<StreamKey, Arc<Incoming>>,
     pub(super) outgoing: Table<StreamKey, Arc<Outgoing>>,
-    /// Cancels that came before their request, with when they came.
-    pub(super) early_cancels: Mutex<HashMap<AttemptKey, u64>>,
-    pub(super) early_cancels_len: AtomicUsize,
+    pub(super) early_cancels: EarlyCancels,
     pub(super) queries: Mutex<HashMap<String, QueryHandler>>,
     /// Wakes the ticker when there is something to beat for again.
     pub(super) ticker: Notify,
@@ -97,8 +96,7 @@ impl Shared {
             running: Table::new(),
             incoming: Table::new(),
             outgoing: Table::new(),
-            early_cancels: Mutex::new(HashMap::new()),
-            early_cancels_len: AtomicUsize::new(0),
+            early_cancels: EarlyCancels::default(),
             queries: Mutex::new(HashMap::new()),
             ticker: Notify::new(),
             is_ticker_parked: AtomicBool::new(false),
@@ -162,24 +160,20 @@ impl Shared {
         }
     }
 
-    /// Sends a small frame to `peer` without waiting, or not at all: for what is said again or can be missed.
-    pub(super) fn tell(&self, peer: &Peer, attempt: Attempt, frame: &Frame) {
-        let subject = Subject::from(peer.reply_subject(attempt));
-        if self.nats.calls().try_publish(subject, frame.encode()).is_err() {
-            debug!(peer = %peer.id, %attempt, "frame not sent: the connection is behind");
-        }
+    /// Sends a small frame about `attempt` to `peer`, see [`Shared::send`].
+    pub(super) fn tell(self: &Arc<Self>, peer: &Peer, attempt: Attempt, frame: &Frame) {
+        self.send(self.nats.calls(), Subject::from(peer.reply_subject(attempt)), frame.encode());
     }
 
     /// [`Shared::tell`], to a process by its id.
-    pub(super) fn tell_process(&self, key: AttemptKey, frame: &Frame) {
-        self.tell(&self.peer(key.0), key.1, frame);
+    pub(super) fn tell_process(self: &Arc<Self>, (peer, attempt): AttemptKey, frame: &Frame) {
+        self.tell(&self.peer(peer), attempt, frame);
     }
 
-    /// Sends a frame whose loss its receiver would notice only by silence; where the connection is behind, in a task
-    /// that waits for room.
-    pub(super) fn send(self: &Arc<Self>, subject: Subject, payload: Bytes) {
-        let wire = self.nats.calls();
-        if wire.try_publish(subject.clone(), payload.clone()).is_ok() {
+    /// Publishes without making the caller wait: where the connection is behind, in a task that waits for room. Where
+    /// there is no connection, not at all; whoever listens notices by the silence.
+    pub(super) fn send(self: &Arc<Self>, wire: &Wire, subject: Subject, payload: Bytes) {
+        if wire.try_publish(subject.clone(), payload.clone()).is_ok() || !wire.is_connected() {
             return;
         }
         let client = wire.client.clone();
@@ -189,6 +183,6 @@ impl Shared {
                 debug!("frame not sent: no connection takes it");
             }
         };
-        self.tasks.spawn_on(sending, &self.workers);
+        self.tasks.spawn_on(sending, &wire.io);
     }
 }

@@ -1,12 +1,17 @@
-//! Two ends of a lattice in one test: each with connections of its own.
+//! Ends of a lattice in one test: each with connections of its own.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use tokio::sync::Notify;
 use tokio::time::Instant;
-use wicker_lattice::call::{Call, CallError, DEFAULT_LINK, Invocation, Invoke, LinkRef, Reply};
+use wicker_lattice::call::{
+    ByteStream, Call, CallError, DEFAULT_LINK, Invocation, Invoke, LinkRef, Reply, StreamError,
+};
 use wicker_lattice::id::{CallId, ProcessId};
 use wicker_lattice::nats::{Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
@@ -14,7 +19,7 @@ use wicker_lattice::testing::NatsServer;
 use wicker_lattice::types::TypeHash;
 
 /// What a test waits for anything, however busy the machine is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs `test` on each nats-server of this machine.
 pub(crate) fn on_every_server<F: Future<Output = anyhow::Result<()>>>(
@@ -84,7 +89,11 @@ impl End {
         to: &End,
         params: impl Into<Bytes>,
     ) -> Result<Reply, CallError> {
-        self.rpc.remote(to.id).invoke(call(params)).await
+        self.send(to, call(params)).await
+    }
+
+    pub(crate) async fn send(&self, to: &End, call: Call) -> Result<Reply, CallError> {
+        self.rpc.remote(to.id).invoke(call).await
     }
 }
 
@@ -93,6 +102,47 @@ pub(crate) fn echo() -> Arc<dyn Invoke> {
     Arc::new(Serve(|call: Call| async move {
         Ok(Reply { results: call.params, streams: call.streams })
     }))
+}
+
+/// Never answers; counts the calls that it holds, and those that were dropped.
+#[derive(Clone, Default)]
+pub(crate) struct Hold {
+    pub(crate) held: Arc<AtomicUsize>,
+    pub(crate) dropped: Arc<AtomicUsize>,
+    /// Lets one call go on for each notification.
+    pub(crate) go: Arc<Notify>,
+}
+
+struct Held(Hold);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Hold {
+    pub(crate) fn serve(&self) -> Arc<dyn Invoke> {
+        let hold = self.clone();
+        Arc::new(Serve(move |call: Call| {
+            let hold = hold.clone();
+            async move {
+                hold.held.fetch_add(1, Ordering::SeqCst);
+                let held = Held(hold.clone());
+                hold.go.notified().await;
+                drop(held);
+                Ok(Reply { results: call.params, streams: call.streams })
+            }
+        }))
+    }
+
+    pub(crate) async fn until_held(&self, count: usize) {
+        until("calls are held", || self.held.load(Ordering::SeqCst) == count).await;
+    }
+
+    pub(crate) async fn until_dropped(&self, count: usize) {
+        until("calls are dropped", || self.dropped.load(Ordering::SeqCst) == count).await;
+    }
 }
 
 pub(crate) fn call(params: impl Into<Bytes>) -> Call {
@@ -104,11 +154,63 @@ pub(crate) fn call(params: impl Into<Bytes>) -> Call {
         interface: "test:echo/echo@0.1".parse().unwrap(),
         function: "[method]thing.echo".into(),
         type_hash: TypeHash([1, 2, 3, 4, 5, 6, 7, 8]),
-        deadline: Instant::now() + Duration::from_secs(30),
+        deadline: Instant::now() + Duration::from_secs(60),
         trace: None,
         params: params.into(),
         streams: Vec::new(),
     }
+}
+
+pub(crate) fn call_with(params: impl Into<Bytes>, streams: Vec<ByteStream>) -> Call {
+    Call { streams, ..call(params) }
+}
+
+/// A stream that is never there at once, so that nothing of it travels with the call.
+pub(crate) fn later(
+    chunks: impl futures::Stream<Item = Result<Bytes, StreamError>> + Send + 'static,
+) -> ByteStream {
+    ByteStream::new(
+        futures::stream::once(tokio::task::yield_now())
+            .flat_map(|()| futures::stream::empty())
+            .chain(chunks),
+    )
+}
+
+/// A stream of `count` chunks of 64 KiB, each of its own letter, which counts those that were taken.
+pub(crate) fn chunks(count: usize, taken: &Arc<AtomicUsize>) -> ByteStream {
+    let taken = Arc::clone(taken);
+    later(futures::stream::iter(0..count).map(move |index| {
+        taken.fetch_add(1, Ordering::SeqCst);
+        Ok(chunk(index))
+    }))
+}
+
+pub(crate) const CHUNK: usize = 64 << 10;
+
+pub(crate) fn chunk(index: usize) -> Bytes {
+    Bytes::from(vec![u8::try_from(index % 251).unwrap(); CHUNK])
+}
+
+/// Reads what [`chunks`] writes, to its end; tells how many bytes it was.
+pub(crate) async fn check_chunks(stream: &mut ByteStream) -> Result<usize, StreamError> {
+    check_chunks_from(0, stream).await
+}
+
+/// [`check_chunks`], where so many bytes were read before.
+pub(crate) async fn check_chunks_from(
+    mut position: usize,
+    stream: &mut ByteStream,
+) -> Result<usize, StreamError> {
+    while let Some(bytes) = stream.next().await {
+        let bytes = bytes?;
+        for (offset, part) in bytes.chunks(1024).enumerate() {
+            let at = position + offset * 1024;
+            let first = *part.first().unwrap();
+            assert_eq!(usize::from(first), (at / CHUNK) % 251, "at {at}");
+        }
+        position += bytes.len();
+    }
+    Ok(position)
 }
 
 /// Waits until `holds`, which must become true.

@@ -1,0 +1,116 @@
+//! Overload and drain: bounded, and answered at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use wicker_lattice::call::{Call, Reply, Status};
+use wicker_lattice::rpc::DrainError;
+
+use crate::common::{End, Hold, Serve, call, on_every_server};
+
+#[test]
+fn calls_above_the_limit_are_overloaded_at_once() {
+    on_every_server(|server| async move {
+        let hold = Hold::default();
+        let limit = |config: &mut wicker_lattice::rpc::RpcConfig| config.in_flight_max = 3;
+        let callee = Arc::new(End::start_with(&server, hold.serve(), limit).await?);
+        let caller = End::caller(&server).await?;
+        let remote = caller.rpc.remote(callee.id);
+        let mut held = Box::pin(join_all((0..3).map(|_| remote.invoke(call("held")))));
+        tokio::select! {
+            _ = &mut held => panic!("answered"),
+            () = hold.until_held(3) => {}
+        }
+        let error = caller.call(&callee, "one too many").await.unwrap_err();
+        assert_eq!(error.status, Status::Overloaded);
+        assert_eq!(caller.rpc.load_of(callee.id), 255);
+        (0..3).for_each(|_| hold.go.notify_one());
+        tokio::select! {
+            replies = &mut held => assert!(replies.iter().all(Result::is_ok)),
+            () = async { loop { hold.go.notify_waiters(); tokio::task::yield_now().await } } => {}
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn thousand_callers_on_a_callee_limited_to_ten_are_each_answered() {
+    on_every_server(|server| async move {
+        let serve = |call: Call| async move {
+            tokio::task::yield_now().await;
+            Ok(Reply { results: call.params, streams: Vec::new() })
+        };
+        let limit = |config: &mut wicker_lattice::rpc::RpcConfig| config.in_flight_max = 10;
+        let callee = End::start_with(&server, Arc::new(Serve(serve)), limit).await?;
+        let caller = End::caller(&server).await?;
+        let remote = caller.rpc.remote(callee.id);
+        let results = join_all((0..1_000).map(|_| remote.invoke(call("x")))).await;
+        let answered = results.iter().filter(|result| result.is_ok()).count();
+        let overloaded = results
+            .iter()
+            .filter(|result| result.as_ref().is_err_and(|error| error.status == Status::Overloaded))
+            .count();
+        assert_eq!(
+            answered + overloaded,
+            1_000,
+            "{:?}",
+            results.iter().find(|result| result.is_err())
+        );
+        assert!(answered >= 10, "{answered} answered");
+        Ok(())
+    });
+}
+
+#[test]
+fn draining_process_takes_nothing_and_finishes_what_it_has() {
+    on_every_server(|server| async move {
+        let hold = Hold::default();
+        let callee = End::start(&server, hold.serve()).await?;
+        let caller = End::caller(&server).await?;
+        let remote = caller.rpc.remote(callee.id);
+        let mut held = remote.invoke(call("held"));
+        tokio::select! {
+            reply = &mut held => panic!("answered: {reply:?}"),
+            () = hold.until_held(1) => {}
+        }
+        let mut draining = Box::pin(callee.rpc.drain(Duration::from_secs(60)));
+        tokio::select! {
+            biased; // it drains before the late call is sent
+            drained = &mut draining => panic!("drained: {drained:?}"),
+            error = caller.call(&callee, "late") => assert_eq!(error.unwrap_err().status, Status::Draining),
+        }
+        hold.go.notify_one();
+        assert_eq!(held.await?.results, "held");
+        draining.await?;
+        // The server learns of the end of the subscription a moment later.
+        loop {
+            match caller.call(&callee, "after").await.unwrap_err().status {
+                Status::Draining => tokio::task::yield_now().await,
+                status => break assert_eq!(status, Status::Unavailable),
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn drain_cuts_off_what_outlasts_its_grace() {
+    on_every_server(|server| async move {
+        let hold = Hold::default();
+        let callee = End::start(&server, hold.serve()).await?;
+        let caller = End::caller(&server).await?;
+        let remote = caller.rpc.remote(callee.id);
+        let mut held = remote.invoke(call("held"));
+        tokio::select! {
+            reply = &mut held => panic!("answered: {reply:?}"),
+            () = hold.until_held(1) => {}
+        }
+        let grace = Duration::from_millis(100);
+        let error = callee.rpc.drain(grace).await.unwrap_err();
+        assert_eq!(error, DrainError { calls: 1, streams: 0, grace });
+        hold.until_dropped(1).await;
+        assert_eq!(held.await.unwrap_err().status, Status::Lost);
+        Ok(())
+    });
+}
