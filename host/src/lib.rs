@@ -9,8 +9,11 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod data_dir;
 pub mod link;
+pub mod logs;
+pub mod member;
 pub mod nats_server;
 pub mod provider;
 pub mod state;
