@@ -44,7 +44,7 @@ pub enum Input {
     /// A pause is over.
     RetryDue(ObjectId, Attempt),
     /// The host is about to stop: say so of everything. Answered with what runs.
-    Drain(oneshot::Sender<Vec<Handle>>),
+    Drain(oneshot::Sender<Vec<(ObjectId, Handle)>>),
 }
 
 /// What [`Control`] is made of.
@@ -102,7 +102,7 @@ struct Changed {
 
 impl ControlHandle {
     /// Says of everything that it drains, and returns what runs.
-    pub async fn drain(&self) -> Vec<Handle> {
+    pub async fn drain(&self) -> Vec<(ObjectId, Handle)> {
         let (answer, answered) = oneshot::channel();
         let _ = self.0.send(Input::Drain(answer)).await;
         answered.await.unwrap_or_default()
@@ -160,7 +160,7 @@ impl Control {
             Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
             Input::Drain(answer) => {
                 self.apply(Event::Drain);
-                let handles = self.running.values().map(|run| run.handle.clone()).collect();
+                let handles = self.running.iter().map(|(id, run)| (id.clone(), run.handle.clone())).collect();
                 let _ = answer.send(handles);
             }
         }
@@ -303,6 +303,7 @@ impl Control {
             return self.drain_later(handle);
         }
         self.install(id, attempt, handle);
+        self.changed.links = true;
         effects.into_iter().for_each(|effect| self.carry_out(effect));
     }
 

@@ -12,15 +12,6 @@ use wicker_lattice::store::{StoreError, key};
 
 use crate::member::Member;
 
-/// What the lease says besides that the host lives; changes take effect with the next renewal.
-#[derive(Debug, Clone, Default)]
-pub struct LeaseFacts {
-    /// See [`Host::is_draining`].
-    pub is_draining: bool,
-    /// See [`Host::degraded`].
-    pub degraded: Option<String>,
-}
-
 /// This host's lease.
 #[derive(Debug, Clone)]
 pub struct Lease {
@@ -42,7 +33,7 @@ impl Lease {
     }
 
     /// Changes what the lease says, and writes it at once.
-    pub async fn change(&self, change: impl FnOnce(&mut LeaseFacts)) {
+    pub async fn change(&self, change: impl FnOnce(&mut Host)) {
         {
             let mut host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(host) = host.as_mut() else { return };

@@ -13,7 +13,7 @@ mod status;
 mod watch;
 
 pub use control::{Control, ControlHandle, Input, Parts};
-pub use lease::{Lease, LeaseFacts};
+pub use lease::Lease;
 pub use start::{Handle, Starter};
-pub(crate) use start::{access, chain, lasting, passing};
+pub(crate) use start::{chain, lasting, passing};
 pub use status::{Status, StatusWrite};

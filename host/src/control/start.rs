@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use wicker_engine::{Actor, ActorConfig, Engine, LoadError, Program};
-use wicker_lattice::id::ObjectId;
+use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Links;
 use wicker_lattice::nats::Nats;
 use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing, Types};
@@ -63,6 +63,15 @@ impl Handle {
             Self::Component(actor) => actor.drain().await,
             Self::Provider(provider) => provider.drain().await,
             Self::Process(process) => process.end().await,
+        }
+    }
+
+    /// The process of its own that it runs in, if it does.
+    #[must_use]
+    pub fn process(&self) -> Option<ProcessId> {
+        match self {
+            Self::Process(process) => Some(process.id()),
+            Self::Component(_) | Self::Provider(_) => None,
         }
     }
 
@@ -209,7 +218,7 @@ impl Starter {
 }
 
 /// How a provider that is itself NATS reaches it.
-pub(crate) fn access(nats: &Nats) -> NatsAccess {
+fn access(nats: &Nats) -> NatsAccess {
     NatsAccess { url: nats.url().to_owned(), credentials: None }
 }
 

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::error::Error as _;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::Running;
-use wicker_lattice::store::{Store, StoreError, key};
+use wicker_lattice::store::{Store, key};
 use wicker_process::Tasks;
+
+use super::chain;
 
 /// Words that may wait; more than any host has objects.
 const QUEUE: usize = 4096;
@@ -117,9 +118,11 @@ async fn write_one(store: &Store, pending: &mut BTreeMap<String, Option<Box<Runn
             pending.remove(&key);
         }
         outcome => {
-            let error = outcome.ok().and_then(Result::err);
-            let cause = error.as_ref().and_then(StoreError::source);
-            tracing::debug!(key, error = cause, "status not written yet");
+            let cause = match outcome {
+                Ok(Err(error)) => chain(&error),
+                Ok(Ok(())) | Err(_) => "no answer".to_owned(),
+            };
+            tracing::debug!(key, cause, "status not written yet");
             sleep(RETRY_PAUSE.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
