@@ -19,13 +19,15 @@ use wicker_lattice::event::{EventKind, LOGS, LogQuery};
 use wicker_lattice::id::{Incarnation, ObjectId};
 use wicker_lattice::nats::{Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
-use wicker_lattice::store::record::Host as HostRecord;
 use wicker_lattice::store::Store;
+use wicker_lattice::store::record::Host as HostRecord;
 use wicker_process::{Clock, Tasks};
 
 use crate::bare::Bare;
 use crate::config::{DEFAULT_HTTP, HostConfig, machine_name};
-use crate::control::{Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite};
+use crate::control::{
+    Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
+};
 use crate::data_dir::DataDir;
 use crate::ingress::Ingress;
 use crate::link::Router;
@@ -83,13 +85,22 @@ impl Host {
         let logs = Logs::new(member.clone());
         answer_queries(&rpc, &logs);
         let load = rpc.clone();
-        let router = Arc::new(Router::new(Arc::clone(&table), Arc::new(move |process| load.load_of(process))));
+        let router = Arc::new(Router::new(
+            Arc::clone(&table),
+            Arc::new(move |process| load.load_of(process)),
+        ));
         bare.clear_leftovers().await?;
         let lease = Lease::take(&member, record(config, &member)).await?;
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
         let (routes, told) = watch::channel(Arc::default());
         let launcher = Launcher::new(member.clone(), Arc::clone(&data), Arc::clone(&logs));
-        let starter = Starter { member: member.clone(), engine: engine.clone(), logs, data: Arc::clone(&data), launcher };
+        let starter = Starter {
+            member: member.clone(),
+            engine: engine.clone(),
+            logs,
+            data: Arc::clone(&data),
+            launcher,
+        };
         let control = Control::start(Parts {
             member: member.clone(),
             table: Arc::clone(&table),
@@ -103,7 +114,19 @@ impl Host {
         ingress.follow(told, &member.tasks);
         let server = listener.serve(ingress);
         member.tell(EventKind::HostStarted, None, format!("host {} joined", machine_name()));
-        Ok(Self { member, http, data, bare, nats_server, engine, control, lease, status, server, rpc })
+        Ok(Self {
+            member,
+            http,
+            data,
+            bare,
+            nats_server,
+            engine,
+            control,
+            lease,
+            status,
+            server,
+            rpc,
+        })
     }
 
     /// Says in its lease where it answers: everything that was asked for runs.
@@ -144,7 +167,9 @@ impl Host {
         }
         status.flush(GOODBYE).await;
         if !matches!(timeout(GOODBYE, bare.leave()).await, Ok(Ok(()))) {
-            tracing::warn!("the records of the files could not be removed; the next start of this host does it");
+            tracing::warn!(
+                "the records of the files could not be removed; the next start of this host does it"
+            );
         }
         lease.give_up().await;
         member.tell(EventKind::HostStopped, None, format!("host {} left", machine_name()));
@@ -160,10 +185,14 @@ impl Host {
 
 /// Components first: while one finishes its calls it may call providers.
 async fn drain_all(running: &[(ObjectId, Handle)], until: Instant) {
-    let (components, providers): (Vec<_>, Vec<_>) =
-        running.iter().map(|(_, handle)| handle).partition(|handle| matches!(handle, Handle::Component(_)));
+    let (components, providers): (Vec<_>, Vec<_>) = running
+        .iter()
+        .map(|(_, handle)| handle)
+        .partition(|handle| matches!(handle, Handle::Component(_)));
     for part in [components, providers] {
-        let drained = tokio::time::timeout_at(until, join_all(part.iter().map(|handle| handle.drain()))).await;
+        let drained =
+            tokio::time::timeout_at(until, join_all(part.iter().map(|handle| handle.drain())))
+                .await;
         if drained.is_err() {
             tracing::warn!("some calls were cut off: the grace period is over");
         }
@@ -172,7 +201,7 @@ async fn drain_all(running: &[(ObjectId, Handle)], until: Instant) {
 
 /// Binds the listener: the given address, or the first free port from the default one.
 async fn listen(http: Option<SocketAddr>) -> anyhow::Result<Listener> {
-    let bind = |listen| Listener::bind(ListenerConfig { listen, ..ListenerConfig::at(listen) });
+    let bind = |listen| Listener::bind(ListenerConfig { listen, ..ListenerConfig::default() });
     if let Some(address) = http {
         return bind(address)
             .await
@@ -188,7 +217,10 @@ async fn listen(http: Option<SocketAddr>) -> anyhow::Result<Listener> {
 }
 
 /// The NATS server to use, and the one that was started if none was there.
-async fn find_nats(config: &HostConfig, data: &DataDir) -> anyhow::Result<(String, Option<NatsServer>)> {
+async fn find_nats(
+    config: &HostConfig,
+    data: &DataDir,
+) -> anyhow::Result<(String, Option<NatsServer>)> {
     if let Some(url) = &config.nats {
         return Ok((url.clone(), None));
     }
@@ -260,7 +292,8 @@ impl Invoke for Served {
             match local {
                 Some(local) => local.as_invoke().invoke(call).await,
                 None => {
-                    let message = format!("{} does not run on the host that was asked", call.target);
+                    let message =
+                        format!("{} does not run on the host that was asked", call.target);
                     Err(CallError::new(Status::Unavailable, message))
                 }
             }

@@ -65,7 +65,8 @@ pub async fn probe(url: &str) -> Option<Greeting> {
 /// How many copies the lattice's state should have on the server at `url`: three on a cluster that can hold them.
 pub async fn copies(url: &str) -> usize {
     let greeting = probe(url).await;
-    let is_large = greeting.is_some_and(|greeting| greeting.cluster.is_some() && greeting.connect_urls.len() >= 3);
+    let is_large = greeting
+        .is_some_and(|greeting| greeting.cluster.is_some() && greeting.connect_urls.len() >= 3);
     if is_large { 3 } else { 1 }
 }
 

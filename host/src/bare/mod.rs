@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use wicker_lattice::call::Status;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{
-    Component, Link, ObjectKind, Placement, Provider, ProviderSource, Route, RunState, Running, Sharing, Spread,
-    Types,
+    Component, Link, ObjectKind, Placement, Provider, ProviderSource, Route, RunState, Running,
+    Sharing, Spread, Types,
 };
 use wicker_lattice::store::{self, Change, Record as _, StoreError, key};
 use wicker_lattice::types::World;
@@ -55,8 +55,10 @@ struct BareFile {
 impl BareFile {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let image = Bytes::from(std::fs::read(path).with_context(|| format!("cannot read {shown}"))?);
-        let world = wicker_engine::world_of(&image).with_context(|| format!("cannot run {shown}"))?;
+        let image =
+            Bytes::from(std::fs::read(path).with_context(|| format!("cannot read {shown}"))?);
+        let world =
+            wicker_engine::world_of(&image).with_context(|| format!("cannot run {shown}"))?;
         let (id, digest) = (named_after(path)?, store::digest(&image));
         Ok(Self { path: path.to_owned(), id, image, digest, world: Arc::new(world) })
     }
@@ -69,7 +71,8 @@ impl BareFile {
 /// `some/Where_3.wasm` is `where-3`, application and name in one.
 fn named_after(path: &Path) -> anyhow::Result<ObjectId> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name: String =
+        stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     ObjectId::bare(name.trim_matches('-'))
         .with_context(|| format!("{} names no component: rename the file", path.display()))
 }
@@ -80,14 +83,19 @@ impl Bare {
     /// # Errors
     /// A file cannot be read or is no component, or two of them are in each other's way.
     pub fn read(member: Member, paths: &[PathBuf]) -> anyhow::Result<Self> {
-        let files = paths.iter().map(|path| BareFile::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+        let files =
+            paths.iter().map(|path| BareFile::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
         let mut names = BTreeSet::new();
         if let Some(twice) = files.iter().find(|file| !names.insert(&file.id)) {
             bail!("two files are called `{}`: rename one of them", twice.id.name());
         }
-        let http: Vec<_> = files.iter().filter(|file| file.serves_http()).map(|file| file.id.name()).collect();
+        let http: Vec<_> =
+            files.iter().filter(|file| file.serves_http()).map(|file| file.id.name()).collect();
         if http.len() > 1 {
-            bail!("{} all serve HTTP, and bare files are routed at `/`: give them routes in a manifest", http.join(", "));
+            bail!(
+                "{} all serve HTTP, and bare files are routed at `/`: give them routes in a manifest",
+                http.join(", ")
+            );
         }
         Ok(Self { member, files })
     }
@@ -187,16 +195,23 @@ impl Bare {
     async fn refuse_if_taken(&self, file: &BareFile, known: &Component) -> anyhow::Result<()> {
         let shown = file.path.display();
         if !known.is_bare {
-            bail!("{} is the name of a deployed component: rename {shown}, or undeploy it", known.id);
+            bail!(
+                "{} is the name of a deployed component: rename {shown}, or undeploy it",
+                known.id
+            );
         }
         if known.digest == file.digest {
             return Ok(());
         }
         let elsewhere = hosts_of(&self.member, &known.id).await?;
         let others = elsewhere.into_iter().filter(|host| *host != self.member.process);
-        let alive = join_all(others.map(|host| self.is_alive(host))).await.into_iter().flatten().next();
+        let alive =
+            join_all(others.map(|host| self.is_alive(host))).await.into_iter().flatten().next();
         match alive {
-            Some(host) => bail!("host {host} runs another `{}`: rename {shown}, or stop that host", known.id.name()),
+            Some(host) => bail!(
+                "host {host} runs another `{}`: rename {shown}, or stop that host",
+                known.id.name()
+            ),
             None => Ok(()),
         }
     }
@@ -205,8 +220,13 @@ impl Bare {
     async fn is_alive(&self, host: ProcessId) -> Option<ProcessId> {
         let address = (self.member.lattice.as_str(), host);
         let nothing = serde_json::Value::Null;
-        let answer = self.member.nats.query::<_, serde_json::Value>(address, "ping", &nothing, PING_TIMEOUT).await;
-        let is_gone = answer.is_err_and(|error| matches!(error.status, Status::Unavailable | Status::Deadline));
+        let answer = self
+            .member
+            .nats
+            .query::<_, serde_json::Value>(address, "ping", &nothing, PING_TIMEOUT)
+            .await;
+        let is_gone = answer
+            .is_err_and(|error| matches!(error.status, Status::Unavailable | Status::Deadline));
         (!is_gone).then_some(host)
     }
 
@@ -236,14 +256,19 @@ impl Bare {
 
     /// Every bare component of the lattice, with those of this host as their files have them.
     async fn peers(&self) -> Result<Vec<Peer>, StoreError> {
-        let own = self.files.iter().map(|file| Peer { id: file.id.clone(), world: Arc::clone(&file.world) });
+        let own = self
+            .files
+            .iter()
+            .map(|file| Peer { id: file.id.clone(), world: Arc::clone(&file.world) });
         let mut peers: Vec<Peer> = own.collect();
         for entry in self.member.store.list::<Component>(&Component::all()).await? {
             let component = entry.record;
             if !component.is_bare || peers.iter().any(|peer| peer.id == component.id) {
                 continue;
             }
-            if let Some(types) = self.member.store.get::<Types>(&key::types(&component.digest)).await? {
+            if let Some(types) =
+                self.member.store.get::<Types>(&key::types(&component.digest)).await?
+            {
                 peers.push(Peer { id: component.id, world: Arc::new(types.record.world) });
             }
         }
@@ -252,7 +277,8 @@ impl Bare {
 
     /// Sees to it that the default provider `name` exists and, unless its data is elsewhere, runs here.
     async fn provide(&self, name: &str) -> Result<(), StoreError> {
-        let Some(builtin) = registry::builtins().iter().find(|builtin| builtin.name() == name) else {
+        let Some(builtin) = registry::builtins().iter().find(|builtin| builtin.name() == name)
+        else {
             tracing::warn!("this wicker has no provider `{name}`");
             return Ok(());
         };
@@ -301,7 +327,8 @@ impl Bare {
     }
 
     async fn ready(&self, file: &BareFile) -> anyhow::Result<()> {
-        let mut status = self.member.store.watch::<Running>(&key::running(&file.id, self.member.process));
+        let mut status =
+            self.member.store.watch::<Running>(&key::running(&file.id, self.member.process));
         loop {
             let Change::Put(entry) = status.next().await else { continue };
             let Running { incarnation, state, digest, reason, .. } = entry.record;
@@ -342,7 +369,9 @@ mod tests {
 
     #[test]
     fn component_is_named_after_its_file() {
-        for (path, name) in [("hello.wasm", "hello"), ("a/My_App 2.wasm", "my-app-2"), ("_x_.wasm", "x")] {
+        for (path, name) in
+            [("hello.wasm", "hello"), ("a/My_App 2.wasm", "my-app-2"), ("_x_.wasm", "x")]
+        {
             assert_eq!(named_after(Path::new(path)).unwrap().name(), name);
         }
         assert!(named_after(Path::new("___.wasm")).is_err());

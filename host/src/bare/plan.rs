@@ -28,7 +28,8 @@ pub(super) struct Peer {
 pub(super) fn links(peers: &[Peer], existing: &[Link]) -> Vec<Link> {
     let mut made: BTreeMap<String, Link> = BTreeMap::new();
     for peer in peers {
-        let own: Vec<Entry<Link>> = existing.iter().filter(|link| link.source == peer.id).map(entry).collect();
+        let own: Vec<Entry<Link>> =
+            existing.iter().filter(|link| link.source == peer.id).map(entry).collect();
         let imports = peer.world.imports.keys().filter(|import| !known::is_host_served(import));
         for import in imports.filter(|import| link_for(&import.key(), &own).is_none()) {
             if let Some(target) = target(peer, import, peers) {
@@ -50,9 +51,9 @@ pub(super) fn default_of(link: &Link) -> Option<&'static str> {
 fn target(peer: &Peer, import: &InterfaceName, peers: &[Peer]) -> Option<ObjectId> {
     if !known::is_http_import(import) {
         let functions = peer.world.imports.get(import)?;
-        let mut serving = peers
-            .iter()
-            .filter(|other| other.id != peer.id && mismatches(import, functions, &other.world).is_empty());
+        let mut serving = peers.iter().filter(|other| {
+            other.id != peer.id && mismatches(import, functions, &other.world).is_empty()
+        });
         match (serving.next(), serving.next()) {
             (Some(only), None) => return Some(only.id.clone()),
             (Some(_), Some(_)) => return None,
@@ -84,24 +85,36 @@ mod tests {
     use wicker_lattice::types::{FunctionType, Functions};
 
     fn functions() -> Functions {
-        Functions::from([("call".to_owned(), FunctionType { params: Vec::new(), result: None, is_async: false })])
+        Functions::from([(
+            "call".to_owned(),
+            FunctionType { params: Vec::new(), result: None, is_async: false },
+        )])
     }
 
     fn peer(name: &str, imports: &[&str], exports: &[&str]) -> Peer {
-        let side = |names: &[&str]| names.iter().map(|name| (name.parse().unwrap(), functions())).collect();
+        let side = |names: &[&str]| {
+            names.iter().map(|name| (name.parse().unwrap(), functions())).collect()
+        };
         let world = World { imports: side(imports), exports: side(exports) };
         Peer { id: ObjectId::bare(name).unwrap(), world: Arc::new(world) }
     }
 
     fn made(peers: &[Peer], existing: &[Link]) -> Vec<String> {
         let links = links(peers, existing);
-        links.iter().map(|link| format!("{} {} {}", link.source.name(), link.scope.as_str(), link.target.name())).collect()
+        links
+            .iter()
+            .map(|link| {
+                format!("{} {} {}", link.source.name(), link.scope.as_str(), link.target.name())
+            })
+            .collect()
     }
 
     #[test]
     fn import_is_linked_to_the_only_export() {
-        let peers =
-            [peer("gateway", &["shop:greet/api@1.2.0"], &[]), peer("greeter", &[], &["shop:greet/api@1.0.0"])];
+        let peers = [
+            peer("gateway", &["shop:greet/api@1.2.0"], &[]),
+            peer("greeter", &[], &["shop:greet/api@1.0.0"]),
+        ];
         assert_eq!(made(&peers, &[]), ["gateway shop:greet@1 greeter"]);
     }
 
@@ -127,7 +140,10 @@ mod tests {
         let peers = [peer("counter", &imports, &["wasi:http/incoming-handler@0.2.3"])];
         assert_eq!(
             made(&peers, &[]),
-            ["counter wasi:http@0.2 http-client", "counter wasi:keyvalue@0.2.0-draft keyvalue-redb"]
+            [
+                "counter wasi:http@0.2 http-client",
+                "counter wasi:keyvalue@0.2.0-draft keyvalue-redb"
+            ]
         );
     }
 

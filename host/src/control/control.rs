@@ -160,7 +160,8 @@ impl Control {
             Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
             Input::Drain(answer) => {
                 self.apply(Event::Drain);
-                let handles = self.running.iter().map(|(id, run)| (id.clone(), run.handle.clone())).collect();
+                let handles =
+                    self.running.iter().map(|(id, run)| (id.clone(), run.handle.clone())).collect();
                 let _ = answer.send(handles);
             }
         }

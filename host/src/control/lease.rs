@@ -37,10 +37,7 @@ impl Lease {
         {
             let mut host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(host) = host.as_mut() else { return };
-            let mut facts =
-                LeaseFacts { is_draining: host.is_draining, degraded: host.degraded.clone() };
-            change(&mut facts);
-            (host.is_draining, host.degraded) = (facts.is_draining, facts.degraded);
+            change(host);
         }
         self.write().await;
     }

@@ -186,13 +186,13 @@ impl Starter {
     /// Makes this host the owner of an exclusive provider, unless another one is.
     async fn claim(&self, id: &ObjectId) -> Result<(), Failure> {
         let own = self.member.process;
-        let claimed =
-            self.member.store.modify::<Provider>(&key::provider(id), |current| match current {
-                Some(provider) if provider.owner.is_none() => {
-                    Some(Provider { owner: Some(own), ..provider.clone() })
-                }
-                _ => None,
-            });
+        let key = key::provider(id);
+        let claimed = self.member.store.modify::<Provider>(&key, |current| match current {
+            Some(provider) if provider.owner.is_none() => {
+                Some(Provider { owner: Some(own), ..provider.clone() })
+            }
+            _ => None,
+        });
         let owner =
             claimed.await.map_err(|error| passing(&error))?.and_then(|entry| entry.record.owner);
         match owner {

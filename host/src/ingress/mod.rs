@@ -41,7 +41,12 @@ pub struct Ingress {
 impl Ingress {
     /// The ingress of host `own`, which calls as `source`. It has no routes yet; see [`Ingress::follow`].
     #[must_use]
-    pub fn new(own: ProcessId, source: ObjectId, table: Arc<Table>, router: Arc<Router>) -> Arc<Self> {
+    pub fn new(
+        own: ProcessId,
+        source: ObjectId,
+        table: Arc<Table>,
+        router: Arc<Router>,
+    ) -> Arc<Self> {
         Arc::new(Self { own, source, table, router, routes: ArcSwap::default() })
     }
 
@@ -65,9 +70,12 @@ impl Ingress {
     fn set(&self, routes: &[Route]) {
         let mut table = Routes::default();
         let mut bindings = BTreeMap::new();
-        let (own, shared): (Vec<_>, Vec<_>) = routes.iter().partition(|route| route.only_on.is_some());
+        let (own, shared): (Vec<_>, Vec<_>) =
+            routes.iter().partition(|route| route.only_on.is_some());
         for route in own.into_iter().filter(|route| route.only_on == Some(self.own)).chain(shared) {
-            let binding = bindings.entry(&route.target).or_insert_with(|| Arc::new(self.binding(&route.target)));
+            let binding = bindings
+                .entry(&route.target)
+                .or_insert_with(|| Arc::new(self.binding(&route.target)));
             table.claim(route.host.as_deref(), &route.path, Arc::clone(binding));
         }
         self.routes.store(Arc::new(table));
@@ -75,10 +83,18 @@ impl Ingress {
 
     fn binding(&self, target: &ObjectId) -> Binding {
         let link = LinkRef { name: DEFAULT_LINK.into(), revision: 0 };
-        Binding { target: target.clone(), link, invoke: Arc::clone(&self.router) as Arc<dyn Invoke> }
+        Binding {
+            target: target.clone(),
+            link,
+            invoke: Arc::clone(&self.router) as Arc<dyn Invoke>,
+        }
     }
 
-    async fn elsewhere(&self, binding: &Binding, request: Request<Body>) -> Result<Response<IngressBody>, HttpError> {
+    async fn elsewhere(
+        &self,
+        binding: &Binding,
+        request: Request<Body>,
+    ) -> Result<Response<IngressBody>, HttpError> {
         let deadline = Instant::now() + DEFAULT_TIMEOUT;
         let response = provider_http::call(binding, self.source.clone(), request, deadline).await?;
         Ok(response.map(IngressBody::Elsewhere))
@@ -88,8 +104,13 @@ impl Ingress {
 impl HttpTarget for Ingress {
     type Body = IngressBody;
 
-    async fn handle(&self, request: Request<Body>, peer: Peer) -> Result<Response<IngressBody>, HttpError> {
-        let binding = self.routes.load().find(&request).map(Arc::clone).ok_or_else(HttpError::no_route)?;
+    async fn handle(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+    ) -> Result<Response<IngressBody>, HttpError> {
+        let binding =
+            self.routes.load().find(&request).map(Arc::clone).ok_or_else(HttpError::no_route)?;
         let Some(actor) = self.table.actor(&binding.target) else {
             return Box::pin(self.elsewhere(&binding, request)).await;
         };
