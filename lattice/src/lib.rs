@@ -21,6 +21,8 @@ pub mod store;
 pub mod subject;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "nats")]
+pub mod token;
 pub mod types;
 pub mod value;
 #[cfg(feature = "wit")]

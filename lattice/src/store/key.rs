@@ -4,7 +4,8 @@
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
 use crate::store::record::{
-    Application, Component, Host, Lattice, Link, Placement, Provider, Route, Running, Scope, Types,
+    Application, Component, Host, Lattice, Link, Placement, Provider, ProviderProcess, Route,
+    Running, Scope, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -98,6 +99,12 @@ pub fn host(process: ProcessId) -> String {
     format!("host.{process}")
 }
 
+/// The key of the lease of a provider in a process of its own.
+#[must_use]
+pub fn provider_process(process: ProcessId) -> String {
+    format!("process.{process}")
+}
+
 /// The key of one object's status in one process.
 #[must_use]
 pub fn running(object: &ObjectId, process: ProcessId) -> String {
@@ -132,5 +139,6 @@ record!(Link, Spec, "link", |value| link(&value.source, &value.scope, &value.nam
 record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
 record!(Types, Spec, "types", |value| types(&value.digest));
 record!(Host, Status, "host", |value| host(value.process));
+record!(ProviderProcess, Status, "process", |value| provider_process(value.process));
 record!(Running, Status, "running", |value| running(&value.object, value.process));
 record!(Placement, Spec, "placement", |value| placement(value.host, &value.object));

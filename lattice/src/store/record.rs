@@ -287,6 +287,26 @@ pub struct Host {
     pub degraded: Option<String>,
 }
 
+/// Status key `process.<process>`: the lease of a provider in a process of its own. Renewed like a host's; its readers
+/// tell a provider that died without a word from one that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderProcess {
+    /// Which process.
+    pub process: ProcessId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// What it runs.
+    pub object: ObjectId,
+    /// The host that launched it; `None` where somebody else did.
+    #[serde(default)]
+    pub host: Option<ProcessId>,
+    /// The operating system's id of it, for people and tests on the same machine.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// Rises by one with each renewal.
+    pub beat: u64,
+}
+
 /// Status key `running.<id>.<process>`: one object in one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
