@@ -3,12 +3,7 @@
 use wicker_provider::Builtin;
 
 /// By name, as manifests and the command line know them.
-static BUILTINS: &[Builtin] = &[
-    Builtin::of::<keyvalue_redb::Redb>(),
-    Builtin::of::<keyvalue_redis::Redis>(),
-    Builtin::of::<keyvalue_nats::Nats>(),
-    Builtin::of::<http_client::HttpClient>(),
-];
+static BUILTINS: &[Builtin] = &[];
 
 /// Every implementation.
 #[must_use]

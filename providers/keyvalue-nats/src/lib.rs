@@ -100,9 +100,10 @@ async fn connect(access: &NatsAccess) -> Result<async_nats::Client, ProviderErro
     let failed = |error| ProviderError::backend("cannot connect to NATS", error);
     let options = async_nats::ConnectOptions::new().name("wicker keyvalue-nats");
     let options = match &access.credentials {
-        Some(text) => options
-            .credentials(text)
-            .map_err(|_| ProviderError::config("the NATS credentials cannot be read"))?,
+        Some(file) => options
+            .credentials_file(file)
+            .await
+            .map_err(|error| ProviderError::backend("cannot read the NATS credentials", error))?,
         None => options,
     };
     let servers: Vec<&str> = access.url.split(',').collect();

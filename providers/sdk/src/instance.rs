@@ -148,6 +148,10 @@ type OpenedEntry<P> = Arc<Entry<Opened<<P as Provider>::Link>>>;
 
 impl<P: Provider> Instance<P> {
     async fn answer(&self, call: Call) -> Result<Reply, CallError> {
+        if call.target != self.id {
+            let message = format!("{} does not run here; this is {}", call.target, self.id);
+            return Err(CallError::new(Status::NotFound, message));
+        }
         let function = self.interfaces.find(&call.interface, &call.function, call.type_hash)?;
         let deadline = call.deadline;
         timeout_at(deadline, self.serve(call, function)).await.unwrap_or_else(|_| {

@@ -20,6 +20,7 @@ pub mod http;
 pub mod instance;
 pub mod interface;
 pub mod link;
+pub mod process;
 pub mod provider;
 pub mod scope;
 
@@ -29,6 +30,7 @@ pub use handle::{Handle, Own, Stateless};
 pub use instance::{Health, Limits, LinkFailure, ProviderInstance};
 pub use interface::{Incoming, Interface, Interfaces};
 pub use link::{LinkRecord, LinkSource, LinkSourceError};
+pub use process::{Launch, run};
 pub use provider::{Environment, NatsAccess, Provider, ProviderError, ProviderStart};
 pub use scope::Scope;
 

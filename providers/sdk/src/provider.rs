@@ -77,13 +77,14 @@ pub struct Environment {
 pub struct NatsAccess {
     /// `nats://host:port`, or several joined by commas.
     pub url: String,
-    /// The text of a credentials file, where the server asks for one.
-    pub credentials: Option<String>,
+    /// The credentials file, where the server asks for one.
+    pub credentials: Option<PathBuf>,
 }
 
 impl fmt::Debug for NatsAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NatsAccess").field("url", &self.url).finish_non_exhaustive()
+        // A URL may hold a password.
+        f.debug_struct("NatsAccess").finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,7 @@
+//! `keyvalue-redb` as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wicker_provider::run::<keyvalue_redb::Redb>()
+}

@@ -1,0 +1,7 @@
+//! `keyvalue-redis` as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wicker_provider::run::<keyvalue_redis::Redis>()
+}

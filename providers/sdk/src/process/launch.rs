@@ -1,0 +1,256 @@
+//! What a provider is told when it starts: one line of JSON on standard input from the host that launches it, or flags
+//! from whoever starts it by hand.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{BufRead as _, Read as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_process::telemetry::Format;
+
+/// Bytes of the line at most.
+const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything that a provider's process needs to know. The host writes it as one line, without line breaks inside.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Launch {
+    /// The lattice to join.
+    pub lattice: String,
+    /// Servers of its NATS system, joined by commas.
+    pub nats: String,
+    /// The file of NATS credentials, where the servers ask for them.
+    #[serde(default)]
+    pub credentials: Option<PathBuf>,
+    /// Which process this is: stable over restarts.
+    pub process: ProcessId,
+    /// Which provider this is.
+    pub id: ObjectId,
+    /// Its config. `null` for none.
+    #[serde(default)]
+    pub config: serde_json::Value,
+    /// A directory of its own.
+    pub data_dir: PathBuf,
+    /// The host that launches it, with which it registers.
+    #[serde(default)]
+    pub host: Option<ProcessId>,
+    /// What it registers with ([`wicker_lattice::token`]).
+    #[serde(default)]
+    pub token: Option<String>,
+    /// Of the spec that it runs.
+    #[serde(default)]
+    pub generation: u64,
+    /// What goes into its log, in `tracing`'s syntax.
+    #[serde(default = "default_log")]
+    pub log: String,
+    /// Whether its log is JSON.
+    #[serde(default)]
+    pub log_json: bool,
+}
+
+fn default_log() -> String {
+    "info".to_owned()
+}
+
+impl Launch {
+    /// How the log looks.
+    #[must_use]
+    pub fn log_format(&self) -> Format {
+        if self.log_json { Format::Json } else { Format::Text }
+    }
+}
+
+impl std::fmt::Debug for Launch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Config, token and URL may hold secrets.
+        f.debug_struct("Launch")
+            .field("lattice", &self.lattice)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A provider was not told what it needs to know.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Flags are wrong, or ask for help.
+    #[error("{0}")]
+    Usage(Usage),
+    /// Standard input could not be read.
+    #[error("cannot read standard input")]
+    Input(#[source] std::io::Error),
+    /// The line on standard input is none that we understand.
+    #[error(
+        "cannot read the launch line on standard input (to start a provider by hand, see --help)"
+    )]
+    Line(#[source] serde_json::Error),
+    /// A value of `--config` has no name.
+    #[error("cannot read `--config {0}`: expected KEY=VALUE")]
+    Config(String),
+}
+
+/// What there is to say about the flags.
+#[derive(Debug)]
+pub struct Usage(Box<clap::Error>);
+
+impl Usage {
+    /// Prints it where it belongs and says how to exit.
+    #[must_use]
+    pub fn show(self) -> ExitCode {
+        // Nobody is left to tell if this fails.
+        let _ = self.0.print();
+        if self.0.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    }
+}
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A Wicker provider as a process of its own.
+///
+/// Without flags it reads one line of JSON from standard input, as the host that launches it writes it, and ends when
+/// standard input closes. With flags it runs until it is stopped by a signal.
+#[derive(Debug, clap::Parser)]
+#[command(version)]
+struct Flags {
+    /// The lattice to join.
+    #[arg(long, env = "WICKER_LATTICE", default_value = "default")]
+    lattice: String,
+    /// Servers of the lattice's NATS system, joined by commas.
+    #[arg(long, env = "WICKER_NATS", default_value = "nats://127.0.0.1:4222")]
+    nats: String,
+    /// File of NATS credentials.
+    #[arg(long, env = "WICKER_NATS_CREDENTIALS")]
+    credentials: Option<PathBuf>,
+    /// Who this provider is: `team/application/name`, or a name alone. By default the implementation's name.
+    #[arg(long)]
+    id: Option<String>,
+    /// Which process this is, if it is to be the same after a restart. By default a new one.
+    #[arg(long)]
+    process: Option<ProcessId>,
+    /// One setting; give it as often as there are settings. A value in JSON is taken as such.
+    #[arg(long, value_name = "KEY=VALUE")]
+    config: Vec<String>,
+    /// A directory for what it keeps.
+    #[arg(long, env = "WICKER_DATA")]
+    data: Option<PathBuf>,
+    /// What is logged: `info`, `debug`, `wicker_provider=debug,warn`.
+    #[arg(long, env = "WICKER_LOG", default_value = "info")]
+    log: String,
+    /// Log as JSON.
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// Whoever started this process.
+#[derive(Debug)]
+pub struct Started {
+    /// What it was told.
+    pub launch: Launch,
+    /// Resolves when standard input closes, if that is how it is to end.
+    pub closed: Option<oneshot::Receiver<()>>,
+}
+
+/// Reads flags if there are any, else the line.
+///
+/// # Errors
+/// See [`LaunchError`].
+pub async fn read(implementation: &str, arguments: Vec<OsString>) -> Result<Started, LaunchError> {
+    if arguments.is_empty() {
+        let (line, closed) = read_line();
+        let line = line.await.unwrap_or_else(|_| Ok(Vec::new())).map_err(LaunchError::Input)?;
+        let launch = serde_json::from_slice(&line).map_err(LaunchError::Line)?;
+        return Ok(Started { launch, closed: Some(closed) });
+    }
+    let arguments = std::iter::once(OsString::from(implementation.to_owned())).chain(arguments);
+    let flags = Flags::try_parse_from(arguments);
+    let flags = flags.map_err(|error| LaunchError::Usage(Usage(Box::new(error))))?;
+    Ok(Started { launch: from_flags(implementation, flags)?, closed: None })
+}
+
+/// Reads the line, then waits for the end. On a thread of its own, not the runtime's: a runtime would wait for it.
+fn read_line() -> (oneshot::Receiver<std::io::Result<Vec<u8>>>, oneshot::Receiver<()>) {
+    let (told, line) = oneshot::channel();
+    let (close, closed) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        let mut line = Vec::new();
+        let read = stdin.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+        // Whoever waited has given up, if either of these fails.
+        let _ = told.send(read.map(|_| line));
+        let _ = std::io::copy(&mut stdin, &mut std::io::sink());
+        let _ = close.send(());
+    });
+    (line, closed)
+}
+
+fn from_flags(implementation: &str, flags: Flags) -> Result<Launch, LaunchError> {
+    let text = flags.id.unwrap_or_else(|| implementation.to_owned());
+    let id = text.parse().or_else(|_| ObjectId::bare(&text)).map_err(|error| {
+        let usage = clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{error}\n"));
+        LaunchError::Usage(Usage(Box::new(usage)))
+    })?;
+    let data_dir = flags.data.unwrap_or_else(|| PathBuf::from(".wicker").join(implementation));
+    Ok(Launch {
+        lattice: flags.lattice,
+        nats: flags.nats,
+        credentials: flags.credentials,
+        process: flags.process.unwrap_or_else(ProcessId::generate),
+        id,
+        config: config(&flags.config)?,
+        data_dir,
+        host: None,
+        token: None,
+        generation: 0,
+        log: flags.log,
+        log_json: flags.log_json,
+    })
+}
+
+/// `KEY=VALUE`s as an object; what reads as JSON is JSON, the rest is text.
+fn config(settings: &[String]) -> Result<serde_json::Value, LaunchError> {
+    let mut fields = BTreeMap::new();
+    for setting in settings {
+        let (key, value) =
+            setting.split_once('=').ok_or_else(|| LaunchError::Config(setting.clone()))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        fields.insert(key, value);
+    }
+    Ok(fields
+        .into_iter()
+        .map(|(key, value): (&str, serde_json::Value)| (key.to_owned(), value))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn flags_say_what_the_line_says() {
+        let arguments =
+            ["--lattice", "shop", "--id", "kv", "--config", "url=redis://h", "--config", "n=3"];
+        let started = read("keyvalue-redis", arguments.map(OsString::from).to_vec()).await.unwrap();
+        assert!(started.closed.is_none());
+        let launch = started.launch;
+        assert_eq!(launch.id.as_str(), "default/kv/kv");
+        assert_eq!(launch.config, serde_json::json!({ "url": "redis://h", "n": 3 }));
+        let line = serde_json::to_string(&launch).unwrap();
+        let again: Launch = serde_json::from_str(&line).unwrap();
+        assert_eq!((again.process, again.config), (launch.process, launch.config));
+    }
+
+    #[tokio::test]
+    async fn unknown_flag_is_refused() {
+        let error = read("x", vec![OsString::from("--nots")]).await.unwrap_err();
+        assert!(error.to_string().contains("--nots"), "{error}");
+    }
+}

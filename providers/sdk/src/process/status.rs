@@ -1,0 +1,136 @@
+//! What a provider in a process of its own says to the lattice: that it runs, how it is, and that it still does.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+use wicker_lattice::id::Incarnation;
+use wicker_lattice::interface::InterfaceName;
+use wicker_lattice::store::lease::RENEW_EVERY;
+use wicker_lattice::store::record::{ObjectKind, ProviderProcess, RunState, Running};
+use wicker_lattice::store::{Store, StoreError, key};
+use wicker_process::{Clock, Tasks};
+
+use super::Launch;
+use crate::instance::{Health, ProviderInstance};
+
+/// Renewals between two looks at the health.
+const HEALTH_EVERY: u64 = 3;
+
+/// How long the last words may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Writes this process's status.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    store: Store,
+    clock: Clock,
+    running: Running,
+    lease: ProviderProcess,
+}
+
+impl Status {
+    pub(crate) fn new(
+        store: Store,
+        launch: &Launch,
+        incarnation: Incarnation,
+        instance: &dyn ProviderInstance,
+    ) -> Self {
+        let clock = Clock::system();
+        let running = Running {
+            object: launch.id.clone(),
+            kind: ObjectKind::Provider,
+            process: launch.process,
+            incarnation,
+            host: launch.host,
+            generation: launch.generation,
+            digest: None,
+            serves: instance.world().exports.keys().map(InterfaceName::key).collect(),
+            state: RunState::Ready,
+            reason: None,
+            since: clock.rfc3339(),
+        };
+        let lease = ProviderProcess {
+            process: launch.process,
+            incarnation,
+            object: launch.id.clone(),
+            host: launch.host,
+            pid: Some(std::process::id()),
+            beat: 0,
+        };
+        Self { store, clock, running, lease }
+    }
+
+    /// Says that it runs.
+    pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
+        self.renew().await?;
+        self.store.put(&self.running).await.map(drop)
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        self.lease.beat += 1;
+        self.store.put(&self.lease).await.map(drop)
+    }
+
+    /// Says how it is, if that has changed.
+    async fn set(&mut self, state: RunState, reason: Option<String>) -> Result<(), StoreError> {
+        if self.running.state == state && self.running.reason == reason {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.running.state, state);
+        if before != state {
+            self.running.since = self.clock.rfc3339();
+        }
+        self.running.reason = reason;
+        self.store.put(&self.running).await.map(drop)
+    }
+
+    /// Renews the lease and looks at the health, until `tasks` are asked to stop. An outage of the store stops nothing.
+    pub(crate) async fn keep(
+        mut self,
+        instance: Arc<dyn ProviderInstance>,
+        tasks: Tasks,
+    ) -> Result<(), Infallible> {
+        let mut ticks = tokio::time::interval(RENEW_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                // Cancel-safe, both.
+                () = tasks.stopping() => return Ok(()),
+                _ = ticks.tick() => {}
+            }
+            let mut told = self.renew().await;
+            if told.is_ok() && self.lease.beat.is_multiple_of(HEALTH_EVERY) {
+                told = match instance.health().await {
+                    Health::Ready => self.set(RunState::Ready, None).await,
+                    Health::Degraded(why) => self.set(RunState::Degraded, Some(why)).await,
+                };
+            }
+            if let Err(error) = told {
+                warn!(error = &error as &dyn Error, "status not written");
+            }
+        }
+    }
+
+    /// Says that it takes no more calls.
+    pub(crate) async fn draining(&mut self) {
+        let told = tokio::time::timeout(FAREWELL, self.set(RunState::Draining, None)).await;
+        if !matches!(told, Ok(Ok(()))) {
+            warn!("the lattice was not told that this provider drains");
+        }
+    }
+
+    /// Takes back everything that it said.
+    pub(crate) async fn withdraw(&self) {
+        let Running { object, process, .. } = &self.running;
+        let withdraw = async {
+            self.store.delete::<Running>(&key::running(object, *process)).await?;
+            self.store.delete::<ProviderProcess>(&key::provider_process(*process)).await
+        };
+        if !matches!(tokio::time::timeout(FAREWELL, withdraw).await, Ok(Ok(()))) {
+            warn!("the lattice was not told that this provider is gone");
+        }
+    }
+}
