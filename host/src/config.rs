@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -69,6 +69,24 @@ impl HostConfig {
             drain: Duration::from_secs(args.drain_seconds),
         })
     }
+}
+
+impl HostConfig {
+    /// The components among the files.
+    #[must_use]
+    pub fn bare_files(&self) -> Vec<PathBuf> {
+        self.files.iter().filter(|file| is_component(file)).cloned().collect()
+    }
+
+    /// The manifests among the files.
+    #[must_use]
+    pub fn manifests(&self) -> Vec<PathBuf> {
+        self.files.iter().filter(|file| !is_component(file)).cloned().collect()
+    }
+}
+
+fn is_component(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "wasm")
 }
 
 /// Reads `ADDR:PORT`, `:PORT` (every address) or a name with a port.

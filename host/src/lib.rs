@@ -7,10 +7,16 @@
 //!
 //! Only [`provider::registry`] names concrete providers, and only [`cli`] prints.
 
+pub mod bare;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod data_dir;
+pub mod host;
+pub mod ingress;
 pub mod link;
+pub mod logs;
+pub mod member;
 pub mod nats_server;
 pub mod provider;
 pub mod state;

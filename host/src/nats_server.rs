@@ -43,6 +43,12 @@ pub struct Greeting {
     /// Whether it has JetStream on.
     #[serde(default)]
     pub jetstream: bool,
+    /// The cluster it belongs to.
+    #[serde(default)]
+    pub cluster: Option<String>,
+    /// The addresses of the servers of its cluster.
+    #[serde(default)]
+    pub connect_urls: Vec<String>,
 }
 
 /// Reads the greeting of the server at `url`; `None` if no NATS server answers there.
@@ -54,6 +60,14 @@ pub async fn probe(url: &str) -> Option<Greeting> {
         parse_greeting(&line)
     });
     greeting.await.ok().flatten()
+}
+
+/// How many copies the lattice's state should have on the server at `url`: three on a cluster that can hold them.
+pub async fn copies(url: &str) -> usize {
+    let greeting = probe(url).await;
+    let is_large = greeting
+        .is_some_and(|greeting| greeting.cluster.is_some() && greeting.connect_urls.len() >= 3);
+    if is_large { 3 } else { 1 }
 }
 
 /// `host:port` of a NATS URL.
@@ -251,7 +265,7 @@ mod tests {
     #[test]
     fn greeting_says_whether_jetstream_is_on() {
         let on = parse_greeting(r#"INFO {"server_id":"N","version":"2.9.10","jetstream":true} "#);
-        assert_eq!(on, Some(Greeting { version: "2.9.10".into(), jetstream: true }));
+        assert!(on.is_some_and(|greeting| greeting.version == "2.9.10" && greeting.jetstream));
         assert_eq!(
             parse_greeting(r#"INFO {"version":"2.9.10"}"#).map(|greeting| greeting.jetstream),
             Some(false)

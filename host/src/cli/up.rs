@@ -1,10 +1,19 @@
 //! `wicker up [FILE...]`: one host in this terminal.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::cli::Global;
-use crate::config::HostConfig;
+use anyhow::Context as _;
+use wicker_process::{signal::StopSignals, telemetry};
+
+use crate::cli::{Global, Output, out};
+use crate::config::{DEFAULT_HTTP, HostConfig};
+use crate::host::Host;
+
+/// How long what a manifest declares may take until it runs: large components compile for ten seconds.
+const DEPLOY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What `wicker up` takes.
 #[derive(Debug, clap::Args)]
@@ -31,6 +40,77 @@ pub struct Args {
 /// # Errors
 /// The host cannot start; the message says what to do about it.
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
-    let _config = HostConfig::new(args, global)?;
-    anyhow::bail!("this build has no host yet")
+    telemetry::start(&log_filter(), telemetry::Format::Text);
+    let output = global.output;
+    let config = HostConfig::new(args, global)?;
+    let mut signals = StopSignals::listen().context("cannot listen to signals")?;
+    let starting = async {
+        let host = Box::pin(Host::start(&config)).await?;
+        say_where(&config, &host);
+        match Box::pin(serve_files(&config, &host, output)).await {
+            Ok(()) => Ok(host),
+            Err(error) => {
+                host.drain(config.drain).await;
+                Err(error)
+            }
+        }
+    };
+    let host = tokio::select! {
+        // Not cancel-safe, and need not be: what was started ends with the process.
+        host = starting => host?,
+        () = signals.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    out::note("ready; Ctrl-C stops it");
+    let has_failed = tokio::select! {
+        // Cancel-safe, both.
+        () = signals.recv() => false,
+        () = host.failed() => true,
+    };
+    out::note("draining; Ctrl-C again stops at once");
+    let code = tokio::select! {
+        () = Box::pin(host.drain(config.drain)) => if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS },
+        () = signals.recv() => ExitCode::FAILURE,
+    };
+    Ok(code)
+}
+
+/// `WICKER_LOG`, in the syntax of `tracing`; by default what concerns people.
+fn log_filter() -> String {
+    std::env::var("WICKER_LOG").unwrap_or_else(|_| "info,async_nats=error".to_owned())
+}
+
+/// Says what this host is and where everything lies.
+fn say_where(config: &HostConfig, host: &Host) {
+    let Host { member, http, data, nats_server, .. } = host;
+    let started = if nats_server.is_some() { " (started by this host)" } else { "" };
+    out::note(&format!("host {} in lattice `{}`", member.process, member.lattice));
+    out::note(&format!("  nats  {}{started}", member.nats.url()));
+    out::note(&format!("  http  http://{http}{}", moved(config, *http)));
+    out::note(&format!("  data  {}", data.path().display()));
+    let report = host.engine().report();
+    if let Some(why) = report.pagemap_scan_refused {
+        tracing::debug!("instances are cleared the slow way: {why}");
+    }
+}
+
+/// Says that the default port was taken.
+fn moved(config: &HostConfig, http: SocketAddr) -> String {
+    match config.http {
+        None if http.to_string() != DEFAULT_HTTP => format!(" ({DEFAULT_HTTP} is taken)"),
+        _ => String::new(),
+    }
+}
+
+/// Runs the files, then says in the host's lease that it answers.
+async fn serve_files(config: &HostConfig, host: &Host, _output: Output) -> anyhow::Result<()> {
+    host.bare.deploy().await?;
+    anyhow::ensure!(config.manifests().is_empty(), "manifests: use `wicker deploy`");
+    host.announce().await;
+    for id in host.bare.ids() {
+        out::note(&format!("runs {id}"));
+    }
+    for id in host.bare.routed() {
+        out::line(&format!("http://{}/ is answered by {}", host.http, id.name()));
+    }
+    Ok(())
 }

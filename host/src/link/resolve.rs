@@ -51,12 +51,20 @@ pub fn is_http(interface: &InterfaceKey) -> bool {
     HTTP_IMPORTS.contains(&interface.as_str())
 }
 
+/// The names under which a link may cover `interface`: itself, or all that mean outgoing HTTP.
+#[must_use]
+pub fn aliases(interface: &InterfaceKey) -> Vec<InterfaceKey> {
+    if is_http(interface) {
+        HTTP_IMPORTS.iter().filter_map(|text| text.parse().ok()).collect()
+    } else {
+        vec![interface.clone()]
+    }
+}
+
 /// The link that covers `interface`, among those of one source.
 #[must_use]
 pub fn link_for<'a>(interface: &InterfaceKey, links: &'a [Entry<Link>]) -> Option<&'a Entry<Link>> {
-    let candidates: Vec<&str> =
-        if is_http(interface) { HTTP_IMPORTS.to_vec() } else { vec![interface.as_str()] };
-    let keys: Vec<InterfaceKey> = candidates.iter().filter_map(|text| text.parse().ok()).collect();
+    let keys = aliases(interface);
     let default = || links.iter().filter(|link| link.record.name == DEFAULT_LINK);
     default()
         .find(|link| matches!(&link.record.scope, Scope::Interface(scope) if keys.contains(scope)))

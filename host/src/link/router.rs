@@ -56,10 +56,10 @@ impl Router {
 
     async fn carry(&self, call: Call, retried: Class) -> Result<Reply, CallError> {
         let begun = Instant::now();
-        let replay = Replay::new(call);
+        let mut replay = Replay::new(call);
         let mut pause = PAUSE_FIRST;
         loop {
-            let error = match self.one_round(&replay, retried).await {
+            let error = match self.one_round(&mut replay, retried).await {
                 Round::Over(outcome) => return outcome,
                 Round::Overloaded(error) => return Err(error),
                 Round::Again(error) => error,
@@ -75,12 +75,12 @@ impl Router {
     }
 
     /// Tries each process that serves the target once, the best first.
-    async fn one_round(&self, replay: &Replay, retried: Class) -> Round {
-        let target = &replay.call().target;
+    async fn one_round(&self, replay: &mut Replay, retried: Class) -> Round {
+        let target = replay.call().target.clone();
         let mut tried = Vec::new();
         let mut last = None;
         let mut is_overloaded = false;
-        while let Some(candidate) = self.next(target, &tried) {
+        while let Some(candidate) = self.next(&target, &tried) {
             let Some(call) = replay.attempt() else { break };
             tried.push(candidate.process());
             match self.attempt(&candidate, call).await {
@@ -193,7 +193,7 @@ fn choose<'a>(
     load: &dyn Fn(ProcessId) -> u8,
 ) -> Option<&'a Place> {
     let rank = |place: &Place| (place.peer.is_avoided(), !place.is_near);
-    let mut best = Vec::new();
+    let mut best: Vec<&Place> = Vec::new();
     for place in untried {
         match best.first().map(|first| rank(place).cmp(&rank(first))) {
             None | Some(std::cmp::Ordering::Equal) => best.push(place),

@@ -1,3 +1,9 @@
-//! Providers on this host.
+//! Providers on this host: which implementations there are ([`registry`]), those that run in processes of their own
+//! ([`process`]), and where any of them reads its links ([`StoreLinks`]).
 
+pub mod process;
 pub mod registry;
+
+mod store_links;
+
+pub use store_links::StoreLinks;

@@ -3,7 +3,12 @@
 use wicker_provider::Builtin;
 
 /// By name, as manifests and the command line know them.
-static BUILTINS: &[Builtin] = &[];
+static BUILTINS: &[Builtin] = &[
+    Builtin::of::<keyvalue_redb::Redb>(),
+    Builtin::of::<keyvalue_redis::Redis>(),
+    Builtin::of::<keyvalue_nats::Nats>(),
+    Builtin::of::<http_client::HttpClient>(),
+];
 
 /// Every implementation.
 #[must_use]

@@ -96,7 +96,7 @@ impl<R: Record> Watch<R> {
     /// Opens the watch if it is not open, or waits for one message; either may add to `told`.
     async fn read(&mut self) -> Result<(), StoreError> {
         let Some(opened) = &mut self.messages else {
-            let opened = self.open().await?;
+            let opened = open(self.bucket.clone(), &self.filter).await?;
             if opened.pending == 0 {
                 self.told.push_back(Change::Current);
             }
@@ -136,27 +136,24 @@ impl<R: Record> Watch<R> {
             Err(error) => warn!(key, error = error.source(), "record skipped: cannot be read"),
         }
     }
+}
 
-    async fn open(&mut self) -> Result<Opened, StoreError> {
-        let failed = |source: async_nats::Error| StoreError::unavailable(&self.filter, source);
-        let config = OrderedConfig {
-            deliver_subject: format!("_INBOX.{}", ulid::Ulid::new()),
-            description: Some("wicker watch".to_owned()),
-            filter_subject: format!("{}{}", self.bucket.prefix, self.filter),
-            replay_policy: ReplayPolicy::Instant,
-            deliver_policy: DeliverPolicy::LastPerSubject,
-            ..Default::default()
-        };
-        let consumer = self
-            .bucket
-            .stream
-            .create_consumer(config)
-            .await
-            .map_err(|error| failed(error.into()))?;
-        let pending = consumer.cached_info().num_pending;
-        let messages = consumer.messages().await.map_err(|error| failed(error.into()))?;
-        Ok(Opened { messages, pending })
-    }
+/// Opens a consumer. Takes no watch: a borrowed one could not cross threads while this waits.
+async fn open(bucket: kv::Store, filter: &str) -> Result<Opened, StoreError> {
+    let failed = |source: async_nats::Error| StoreError::unavailable(filter, source);
+    let config = OrderedConfig {
+        deliver_subject: format!("_INBOX.{}", ulid::Ulid::new()),
+        description: Some("wicker watch".to_owned()),
+        filter_subject: format!("{}{filter}", bucket.prefix),
+        replay_policy: ReplayPolicy::Instant,
+        deliver_policy: DeliverPolicy::LastPerSubject,
+        ..Default::default()
+    };
+    let consumer =
+        bucket.stream.create_consumer(config).await.map_err(|error| failed(error.into()))?;
+    let pending = consumer.cached_info().num_pending;
+    let messages = consumer.messages().await.map_err(|error| failed(error.into()))?;
+    Ok(Opened { messages, pending })
 }
 
 impl<R> std::fmt::Debug for Watch<R> {

@@ -1,0 +1,525 @@
+//! The task that decides and writes the tables.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+use wicker_lattice::event::EventKind;
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::link::Binding;
+use wicker_lattice::rpc::Rpc;
+use wicker_lattice::store::record::{Link, Route, RunState, Running};
+use wicker_lattice::store::{Change, Entry};
+use wicker_provider::LinkRecord;
+
+use super::records::Records;
+use super::start::linked_imports;
+use super::status::Since;
+use super::watch::{self, Seen};
+use super::{Handle, Starter, Status, StatusWrite};
+use crate::link::resolve::{self, Resolved};
+use crate::link::{Linked, Router};
+use crate::member::Member;
+use crate::state::{Attempt, Death, Effect, Event, Failure, Report, Spec, State};
+use crate::table::{Local, Peer, Table};
+
+/// Inputs that may wait; watches then wait too.
+const QUEUE: usize = 1024;
+
+/// Inputs taken in before the tables are rebuilt.
+const BATCH: usize = 256;
+
+/// Something that [`Control`] hears.
+#[derive(Debug)]
+pub enum Input {
+    /// A record changed.
+    Seen(Seen),
+    /// A start is over.
+    Started(ObjectId, Attempt, Result<Handle, Failure>),
+    /// Something ended by itself.
+    Died(ObjectId, Attempt, Death),
+    /// A pause is over.
+    RetryDue(ObjectId, Attempt),
+    /// The host is about to stop: say so of everything. Answered with what runs.
+    Drain(oneshot::Sender<Vec<(ObjectId, Handle)>>),
+}
+
+/// What [`Control`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// This host.
+    pub member: Member,
+    /// What it writes.
+    pub table: Arc<Table>,
+    /// Where calls to other processes go.
+    pub rpc: Rpc,
+    /// What links lead through.
+    pub router: Arc<Router>,
+    /// How things start.
+    pub starter: Starter,
+    /// Where it says what runs.
+    pub status: Status,
+    /// Told all routes when one changes.
+    pub routes: tokio::sync::watch::Sender<Arc<Vec<Route>>>,
+}
+
+/// Talks to the task.
+#[derive(Debug, Clone)]
+pub struct ControlHandle(mpsc::Sender<Input>);
+
+/// The task's own.
+#[derive(Debug)]
+pub struct Control {
+    parts: Parts,
+    inputs: mpsc::Sender<Input>,
+    state: State,
+    records: Records,
+    running: BTreeMap<ObjectId, Run>,
+    since: HashMap<(ObjectId, ProcessId), Since>,
+    last_word: HashMap<ObjectId, Running>,
+    changed: Changed,
+}
+
+/// One thing that runs.
+#[derive(Debug)]
+struct Run {
+    attempt: Attempt,
+    handle: Handle,
+    /// Of a component: what its imports led to when it was last told.
+    bound: Vec<(String, u64)>,
+}
+
+/// What must be rebuilt.
+#[derive(Debug, Default)]
+struct Changed {
+    places: bool,
+    links: bool,
+    routes: bool,
+}
+
+impl ControlHandle {
+    /// Says of everything that it drains, and returns what runs.
+    pub async fn drain(&self) -> Vec<(ObjectId, Handle)> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.0.send(Input::Drain(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+}
+
+impl Control {
+    /// Starts the watches and the task.
+    #[must_use]
+    pub fn start(parts: Parts) -> ControlHandle {
+        let (inputs, receiver) = mpsc::channel(QUEUE);
+        watch::start(&parts.member, &inputs);
+        let tasks = parts.member.tasks.clone();
+        let control = Self {
+            parts,
+            inputs: inputs.clone(),
+            state: State::default(),
+            records: Records::default(),
+            running: BTreeMap::new(),
+            since: HashMap::new(),
+            last_word: HashMap::new(),
+            changed: Changed::default(),
+        };
+        tasks.spawn("control", control.run(receiver));
+        ControlHandle(inputs)
+    }
+
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> Result<(), Infallible> {
+        let tasks = self.parts.member.tasks.clone();
+        loop {
+            let input = tokio::select! {
+                // Cancel-safe, both.
+                () = tasks.stopping() => return Ok(()),
+                input = inputs.recv() => input,
+            };
+            let Some(input) = input else { return Ok(()) };
+            self.take(input);
+            for _ in 1..BATCH {
+                let Ok(input) = inputs.try_recv() else { break };
+                self.take(input);
+            }
+            self.rebuild();
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Seen(seen) => self.see(seen),
+            Input::Started(id, attempt, Ok(handle)) => self.started(&id, attempt, handle),
+            Input::Started(id, attempt, Err(failure)) => {
+                tracing::warn!("cannot start {id}: {}", failure.reason);
+                self.apply(Event::StartFailed(id, attempt, failure));
+            }
+            Input::Died(id, attempt, death) => self.died(id, attempt, death),
+            Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
+            Input::Drain(answer) => {
+                self.apply(Event::Drain);
+                let handles =
+                    self.running.iter().map(|(id, run)| (id.clone(), run.handle.clone())).collect();
+                let _ = answer.send(handles);
+            }
+        }
+    }
+
+    fn see(&mut self, seen: Seen) {
+        match seen {
+            Seen::Component(Change::Put(entry)) => {
+                self.records.specified(&entry.record.id);
+                self.apply(Event::Specified(Spec::Component(Arc::new(entry.record))));
+            }
+            Seen::Provider(Change::Put(entry)) => {
+                self.records.specified(&entry.record.id);
+                self.records.see_owner(&entry.record);
+                self.changed.places = true;
+                self.apply(Event::Specified(Spec::Provider(Arc::new(entry.record))));
+            }
+            Seen::Component(Change::Deleted { key }) | Seen::Provider(Change::Deleted { key }) => {
+                if let Some(id) = last_token(&key) {
+                    self.records.unspecified(&id);
+                    self.changed.places = true;
+                    self.apply(Event::Unspecified(id));
+                }
+            }
+            Seen::Placement(Change::Put(entry)) => self.apply(Event::Placed(entry.record)),
+            Seen::Placement(Change::Deleted { key }) => {
+                if let Some(id) = last_token(&key) {
+                    self.apply(Event::Unplaced(id));
+                }
+            }
+            Seen::Running(Change::Current) => self.clear_leftovers(),
+            Seen::Running(change) => self.changed.places |= self.records.see_running(change),
+            Seen::Link(change) => self.see_link(change),
+            Seen::Route(change) => self.see_route(change),
+            Seen::Component(Change::Current)
+            | Seen::Provider(Change::Current)
+            | Seen::Placement(Change::Current) => {}
+        }
+    }
+
+    fn see_route(&mut self, change: Change<Route>) {
+        match change {
+            Change::Put(entry) => _ = self.records.routes.insert(entry.key.clone(), entry),
+            Change::Deleted { key } => _ = self.records.routes.remove(&key),
+            Change::Current => {}
+        }
+        self.changed.routes = true;
+    }
+
+    fn see_link(&mut self, change: Change<Link>) {
+        match change {
+            Change::Put(entry) => {
+                let before = self.records.links.insert(entry.key.clone(), entry.clone());
+                if before.as_ref() == Some(&entry) {
+                    return;
+                }
+                let targets =
+                    [Some(&entry.record.target), before.as_ref().map(|link| &link.record.target)];
+                for target in targets.into_iter().flatten() {
+                    self.tell_provider(target, &entry);
+                }
+            }
+            Change::Deleted { key } => {
+                if let Some(link) = self.records.links.remove(&key)
+                    && let Some(provider) = self.provider(&link.record.target)
+                {
+                    let Link { source, scope, name, .. } = &link.record;
+                    provider.remove_link(source, scope, name, link.revision);
+                }
+            }
+            Change::Current => {}
+        }
+        self.changed.links = true;
+    }
+
+    fn provider(&self, id: &ObjectId) -> Option<Arc<dyn wicker_provider::ProviderInstance>> {
+        match self.running.get(id).map(|run| &run.handle) {
+            Some(Handle::Provider(provider)) => Some(Arc::clone(provider)),
+            _ => None,
+        }
+    }
+
+    /// Tells a provider here of a link, and lets it open it; its failure is in the provider's health and log.
+    fn tell_provider(&self, target: &ObjectId, link: &Entry<Link>) {
+        if let Some(provider) = self.provider(target) {
+            let record = LinkRecord { link: link.record.clone(), revision: link.revision };
+            self.parts
+                .member
+                .tasks
+                .spawn_work(async move { _ = provider.apply_link(record).await });
+        }
+    }
+
+    /// Status records of an earlier life of this host: what they speak of does not run.
+    fn clear_leftovers(&self) {
+        let own = self.parts.member.process;
+        for object in self.records.own_leftovers(own, |id| self.last_word.contains_key(id)) {
+            self.parts.status.write(StatusWrite::Delete(object, own));
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        for effect in self.state.apply(event) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(attempt, spec) => self.begin(attempt, spec),
+            // A start that is no longer wanted is dropped when it reports.
+            Effect::Discard(..) => {}
+            Effect::Stop(id) => self.stop(&id),
+            Effect::Retry(id, attempt, pause) => self.later(id, attempt, pause),
+            Effect::Report(report) => self.report(report),
+            Effect::Refuse(id, why) => tracing::warn!("{id}: {why}"),
+        }
+    }
+
+    fn begin(&self, attempt: Attempt, spec: Spec) {
+        let (starter, inputs) = (self.parts.starter.clone(), self.inputs.clone());
+        self.parts.member.tasks.spawn_work(async move {
+            let outcome = Box::pin(starter.start(&spec)).await;
+            let _ = inputs.send(Input::Started(spec.id().clone(), attempt, outcome)).await;
+        });
+    }
+
+    fn later(&self, id: ObjectId, attempt: Attempt, pause: Duration) {
+        let inputs = self.inputs.clone();
+        self.parts.member.tasks.spawn_work(async move {
+            sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+            let _ = inputs.send(Input::RetryDue(id, attempt)).await;
+        });
+    }
+
+    /// Puts what has started in place of what ran; unless it is not wanted any more.
+    fn started(&mut self, id: &ObjectId, attempt: Attempt, handle: Handle) {
+        let effects = self.state.apply(Event::Started(id.clone(), attempt));
+        if effects.contains(&Effect::Discard(id.clone(), attempt)) {
+            return self.drain_later(handle);
+        }
+        self.install(id, attempt, handle);
+        self.changed.links = true;
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+    }
+
+    fn install(&mut self, id: &ObjectId, attempt: Attempt, handle: Handle) {
+        let mut run = Run { attempt, handle, bound: Vec::new() };
+        match run.handle.clone() {
+            Handle::Component(actor) => {
+                self.bind(id, &mut run);
+                self.parts.table.put_local(id, Local::Component(actor));
+            }
+            Handle::Provider(provider) => {
+                let records: Vec<_> = self.records.links_to(id).cloned().collect();
+                self.parts.table.put_local(id, Local::Provider(provider));
+                let before = self.running.insert(id.clone(), run);
+                records.iter().for_each(|link| self.tell_provider(id, link));
+                self.drain_before(before);
+                return;
+            }
+            Handle::Process(process) => {
+                let (inputs, id) = (self.inputs.clone(), id.clone());
+                self.parts.member.tasks.spawn_work(async move {
+                    if let Some(death) = process.ended().await {
+                        let _ = inputs.send(Input::Died(id, attempt, death)).await;
+                    }
+                });
+            }
+        }
+        let before = self.running.insert(id.clone(), run);
+        self.drain_before(before);
+    }
+
+    fn drain_before(&self, before: Option<Run>) {
+        if let Some(before) = before {
+            self.drain_later(before.handle);
+        }
+    }
+
+    fn drain_later(&self, handle: Handle) {
+        self.parts.member.tasks.spawn_work(async move { handle.drain().await });
+    }
+
+    fn died(&mut self, id: ObjectId, attempt: Attempt, death: Death) {
+        if self.running.get(&id).is_some_and(|run| run.attempt == attempt) {
+            tracing::warn!("{id} died after {:?}: {}", death.ran_for, death.reason);
+            self.running.remove(&id);
+        }
+        self.apply(Event::Died(id, attempt, death));
+    }
+
+    fn stop(&mut self, id: &ObjectId) {
+        self.parts.table.remove_local(id);
+        let process = self.process_of(id);
+        if let Some(run) = self.running.remove(id) {
+            self.drain_later(run.handle);
+        }
+        self.last_word.remove(id);
+        self.since.remove(&(id.clone(), process));
+        self.parts.status.write(StatusWrite::Delete(id.clone(), process));
+        self.parts.member.tell(
+            EventKind::ObjectStopped,
+            Some(id),
+            format!("{id} was asked to stop, and has"),
+        );
+        tracing::info!("{id} stopped");
+    }
+
+    /// Where calls to `id` go: this host, or the process that it launched for it.
+    fn process_of(&self, id: &ObjectId) -> ProcessId {
+        match self.running.get(id).map(|run| &run.handle) {
+            Some(Handle::Process(process)) => process.id(),
+            _ => self.parts.member.process,
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let process = self.process_of(&report.object);
+        let at = self.since(&report, process);
+        let run = self.running.get(&report.object);
+        let world = run.and_then(|run| run.handle.world());
+        let serves = world.map(|world| world.exports.keys().map(|name| name.key()).collect());
+        let digest = match run.map(|run| &run.handle) {
+            Some(Handle::Component(actor)) => Some(actor.program().digest()),
+            _ => None,
+        };
+        let is_process = matches!(run.map(|run| &run.handle), Some(Handle::Process(_)));
+        let running = Running {
+            object: report.object.clone(),
+            kind: report.kind,
+            process,
+            incarnation: self.parts.member.incarnation,
+            host: Some(self.parts.member.process),
+            generation: report.generation,
+            digest,
+            serves: serves.unwrap_or_default(),
+            state: report.state,
+            reason: report.reason.clone(),
+            since: at,
+        };
+        self.announce(&running);
+        self.last_word.insert(report.object, running.clone());
+        // A process of its own writes its own status while it lives.
+        if !is_process {
+            self.parts.status.write(StatusWrite::Put(Box::new(running)));
+        }
+    }
+
+    fn since(&mut self, report: &Report, process: ProcessId) -> String {
+        let now = Since { state: report.state, at: self.parts.member.clock.rfc3339() };
+        let since =
+            self.since.entry((report.object.clone(), process)).or_insert_with(|| now.clone());
+        if since.state != report.state {
+            *since = now;
+        }
+        since.at.clone()
+    }
+
+    /// Tells people what changed.
+    fn announce(&self, running: &Running) {
+        let Running { object, state, reason, .. } = running;
+        let is_news = self.last_word.get(object).is_none_or(|last| {
+            last.state != *state || last.digest != running.digest || last.reason != *reason
+        });
+        if !is_news {
+            return;
+        }
+        let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let member = &self.parts.member;
+        match state {
+            RunState::Ready => {
+                tracing::info!("{object} is ready");
+                member.tell(EventKind::ObjectReady, Some(object), format!("{object} is ready"));
+            }
+            RunState::Pending => {
+                tracing::warn!("{object} waits{why}");
+                member.tell(EventKind::ImportPending, Some(object), format!("{object} waits{why}"));
+            }
+            RunState::Degraded | RunState::Failed => {
+                member.tell(
+                    EventKind::ObjectFailed,
+                    Some(object),
+                    format!("{object} is not well{why}"),
+                );
+            }
+            RunState::Starting | RunState::Draining => {}
+        }
+    }
+
+    fn rebuild(&mut self) {
+        let changed = std::mem::take(&mut self.changed);
+        if changed.places {
+            let (own, rpc) = (self.parts.member.process, self.parts.rpc.clone());
+            let places =
+                self.records.places(own, |process| Peer::new(process, rpc.remote(process)));
+            self.parts.table.set_places(places);
+        }
+        if changed.links || changed.places {
+            self.rebind_all();
+        }
+        if changed.routes {
+            let routes = self.records.routes.values().map(|route| route.record.clone()).collect();
+            self.parts.routes.send_replace(Arc::new(routes));
+        }
+    }
+
+    /// Gives every component here its links as they now are, and notes what still waits.
+    fn rebind_all(&mut self) {
+        let ids: Vec<ObjectId> = self.running.keys().cloned().collect();
+        for id in ids {
+            if let Some(mut run) = self.running.remove(&id) {
+                let waiting = self.bind(&id, &mut run);
+                self.running.insert(id.clone(), run);
+                self.apply(Event::Waiting(id, waiting));
+            }
+        }
+    }
+
+    /// Resolves one component's imports; returns what they wait for.
+    fn bind(&self, id: &ObjectId, run: &mut Run) -> Vec<String> {
+        let Handle::Component(actor) = &run.handle else { return Vec::new() };
+        let (imports, links) = (linked_imports(actor.program()), self.records.links_of(id));
+        let resolved = resolve::resolve(imports.iter(), &links, |link| self.binding(link));
+        let bound: Vec<_> = links.iter().map(|link| (link.key.clone(), link.revision)).collect();
+        let waiting = self.waiting(id, &resolved);
+        if run.bound != bound {
+            run.bound = bound;
+            actor.set_links(Arc::new(resolved.links));
+        }
+        waiting
+    }
+
+    fn binding(&self, link: &Entry<Link>) -> Binding {
+        let router = Arc::clone(&self.parts.router);
+        Binding {
+            target: link.record.target.clone(),
+            link: resolve::link_ref(link),
+            invoke: Arc::new(Linked::new(router, &link.record)),
+        }
+    }
+
+    fn waiting(&self, id: &ObjectId, resolved: &Resolved) -> Vec<String> {
+        let missing = resolved.missing.iter().map(|import| {
+            let package = import.package();
+            format!("{import} has no link; make one: wicker link set {id} {package} TARGET")
+        });
+        let (places, locals) = (self.parts.table.places(), self.parts.table.locals());
+        let absent = resolved.targets.iter().filter(|target| {
+            places.of(target).is_empty()
+                && !locals.contains_key(*target)
+                && !self.running.contains_key(*target)
+        });
+        missing.chain(absent.map(|target| format!("{target} does not run anywhere"))).collect()
+    }
+}
+
+/// The object that a key ends with: `component.<id>`, `placement.<process>.<id>`.
+fn last_token(key: &str) -> Option<ObjectId> {
+    key.rsplit('.').next().and_then(|token| ObjectId::from_token(token).ok())
+}

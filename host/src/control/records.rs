@@ -1,0 +1,93 @@
+//! The lattice's state as far as this host has read it, and what is made of it for the tables.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::record::{Link, Provider, Route, Running, Sharing};
+use wicker_lattice::store::{Change, Entry};
+
+use crate::table::{Peer, Places, Sources};
+
+/// Every record that matters to a host.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) links: BTreeMap<String, Entry<Link>>,
+    pub(super) routes: BTreeMap<String, Entry<Route>>,
+    running: HashMap<String, Running>,
+    owners: HashMap<ObjectId, Option<ProcessId>>,
+    specified: HashSet<ObjectId>,
+    peers: HashMap<ProcessId, Arc<Peer>>,
+}
+
+impl Records {
+    /// The links of one source.
+    pub(super) fn links_of(&self, source: &ObjectId) -> Vec<Entry<Link>> {
+        self.links.values().filter(|link| link.record.source == *source).cloned().collect()
+    }
+
+    /// The links that lead to one target.
+    pub(super) fn links_to<'a>(
+        &'a self,
+        target: &'a ObjectId,
+    ) -> impl Iterator<Item = &'a Entry<Link>> {
+        self.links.values().filter(move |link| link.record.target == *target)
+    }
+
+    /// Takes in a status record; whether anything changed.
+    pub(super) fn see_running(&mut self, change: Change<Running>) -> bool {
+        match change {
+            Change::Put(entry) => {
+                self.running.insert(entry.key, entry.record.clone()) != Some(entry.record)
+            }
+            Change::Deleted { key } => self.running.remove(&key).is_some(),
+            Change::Current => false,
+        }
+    }
+
+    pub(super) fn specified(&mut self, id: &ObjectId) {
+        self.specified.insert(id.clone());
+    }
+
+    pub(super) fn unspecified(&mut self, id: &ObjectId) {
+        self.specified.remove(id);
+        self.owners.remove(id);
+    }
+
+    pub(super) fn see_owner(&mut self, provider: &Provider) {
+        match provider.sharing {
+            Sharing::Exclusive => self.owners.insert(provider.id.clone(), provider.owner),
+            Sharing::Replicable => self.owners.remove(&provider.id),
+        };
+    }
+
+    /// Where everything runs. Peers that were known stay, with what is known of them.
+    pub(super) fn places(&mut self, own: ProcessId, peer: impl Fn(ProcessId) -> Peer) -> Places {
+        let mut kept = HashMap::new();
+        let known = std::mem::take(&mut self.peers);
+        let sources = Sources {
+            own,
+            running: &self.running,
+            owners: &self.owners,
+            specified: &self.specified,
+        };
+        let places = Places::new(&sources, |process| {
+            let entry = kept.entry(process);
+            Arc::clone(entry.or_insert_with(|| {
+                known.get(&process).map_or_else(|| Arc::new(peer(process)), Arc::clone)
+            }))
+        });
+        self.peers = kept;
+        places
+    }
+
+    /// Status records that this process wrote in an earlier life or for what it no longer runs.
+    pub(super) fn own_leftovers(
+        &self,
+        own: ProcessId,
+        runs: impl Fn(&ObjectId) -> bool,
+    ) -> Vec<ObjectId> {
+        let stale = |running: &&Running| running.process == own && !runs(&running.object);
+        self.running.values().filter(stale).map(|running| running.object.clone()).collect()
+    }
+}

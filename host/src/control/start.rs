@@ -1,0 +1,263 @@
+//! Carries out one start: fetch, compile and set up a component; claim and start a provider.
+//!
+//! Runs in a task of its own, as long as it takes; [`Control`](super::Control) hears of it when it is over.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use wicker_engine::{Actor, ActorConfig, Engine, LoadError, Program};
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::link::Links;
+use wicker_lattice::nats::Nats;
+use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing, Types};
+use wicker_lattice::store::{StoreError, key};
+use wicker_lattice::types::World;
+use wicker_provider::{
+    Builtin, Environment, NatsAccess, ProviderError, ProviderInstance, ProviderStart,
+};
+
+use crate::data_dir::DataDir;
+use crate::logs::Logs;
+use crate::member::Member;
+use crate::provider::StoreLinks;
+use crate::provider::process::{Launcher, Process};
+use crate::provider::registry;
+use crate::state::{Failure, Spec};
+
+/// What takes longer than this is announced.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a start works with.
+#[derive(Debug, Clone)]
+pub struct Starter {
+    /// This host.
+    pub member: Member,
+    /// Runs components.
+    pub engine: Engine,
+    /// Where they write.
+    pub logs: Arc<Logs>,
+    /// What must survive a restart.
+    pub data: Arc<DataDir>,
+    /// Launches provider processes.
+    pub launcher: Launcher,
+}
+
+/// Something that runs.
+#[derive(Clone)]
+pub enum Handle {
+    /// A component.
+    Component(Arc<Actor>),
+    /// A provider inside this host.
+    Provider(Arc<dyn ProviderInstance>),
+    /// A provider in a process of its own.
+    Process(Process),
+}
+
+impl Handle {
+    /// Finishes what is under way and takes no more. Ends by itself: every call has its deadline.
+    pub async fn drain(&self) {
+        match self {
+            Self::Component(actor) => actor.drain().await,
+            Self::Provider(provider) => provider.drain().await,
+            Self::Process(process) => process.end().await,
+        }
+    }
+
+    /// The process of its own that it runs in, if it does.
+    #[must_use]
+    pub fn process(&self) -> Option<ProcessId> {
+        match self {
+            Self::Process(process) => Some(process.id()),
+            Self::Component(_) | Self::Provider(_) => None,
+        }
+    }
+
+    /// What it needs and offers.
+    #[must_use]
+    pub fn world(&self) -> Option<&World> {
+        match self {
+            Self::Component(actor) => Some(actor.program().world()),
+            Self::Provider(provider) => Some(provider.world()),
+            Self::Process(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Component(_) => "Component",
+            Self::Provider(_) => "Provider",
+            Self::Process(_) => "Process",
+        })
+    }
+}
+
+impl Starter {
+    /// Starts what `spec` says.
+    ///
+    /// # Errors
+    /// Says why, for people, and whether trying again could help.
+    pub async fn start(&self, spec: &Spec) -> Result<Handle, Failure> {
+        match spec {
+            Spec::Component(component) => self.component(component).await.map(Handle::Component),
+            Spec::Provider(provider) => self.provider(provider).await,
+        }
+    }
+
+    async fn component(&self, component: &Component) -> Result<Arc<Actor>, Failure> {
+        let image = self
+            .member
+            .store
+            .get_image(&component.digest)
+            .await
+            .map_err(|error| passing(&error))?;
+        let loading = async {
+            let mut loading = std::pin::pin!(self.engine.load(image));
+            match timeout(PATIENCE, &mut loading).await {
+                Ok(program) => program,
+                Err(_) => {
+                    tracing::info!("compiling {}; this happens once", component.id);
+                    loading.await
+                }
+            }
+        };
+        let program = loading.await.map_err(|error| load_failure(&error))?;
+        self.remember_types(component.digest.clone(), program.world()).await;
+        let config = ActorConfig {
+            limits: (&component.limits).into(),
+            grants: component.grants.clone(),
+            warm: usize::try_from(component.warm).unwrap_or(usize::MAX),
+            config: component.config.clone(),
+            ..ActorConfig::new(component.id.clone(), self.logs.sink(&component.id))
+        };
+        Actor::new(&self.engine, program, config, Arc::new(Links::default()))
+            .map_err(|error| lasting(&error))
+    }
+
+    async fn provider(&self, provider: &Provider) -> Result<Handle, Failure> {
+        if provider.sharing == Sharing::Exclusive {
+            self.claim(&provider.id).await?;
+        }
+        match &provider.source {
+            ProviderSource::Builtin(name) => {
+                self.builtin(name, provider).await.map(Handle::Provider)
+            }
+            ProviderSource::BuiltinProcess(name) => {
+                self.launcher.launch_builtin(name, provider).await.map(Handle::Process)
+            }
+            ProviderSource::Command(command) => {
+                self.launcher.launch(command, provider).await.map(Handle::Process)
+            }
+            ProviderSource::External => {
+                let reason =
+                    format!("{} is started by somebody else: it has no placement", provider.id);
+                Err(Failure { reason, is_final: true })
+            }
+        }
+    }
+
+    async fn builtin(
+        &self,
+        name: &str,
+        provider: &Provider,
+    ) -> Result<Arc<dyn ProviderInstance>, Failure> {
+        let builtin = find(name)?;
+        self.remember_types(format!("provider:{name}"), &builtin.world()).await;
+        let data_dir =
+            self.data.provider_dir(&provider.id).map_err(|error| lasting(error.as_ref()))?;
+        let environment = Environment {
+            id: provider.id.clone(),
+            data_dir,
+            nats: Some(access(&self.member.nats)),
+            tasks: self.member.tasks.child(),
+        };
+        let links = Arc::new(StoreLinks::new(self.member.store.clone()));
+        let start = ProviderStart { environment, config: provider.config.clone(), links };
+        builtin.start(start).await.map_err(|error| match &error {
+            ProviderError::Config(_) => lasting(&error),
+            ProviderError::Backend { .. } => passing(&error),
+        })
+    }
+
+    /// Makes this host the owner of an exclusive provider, unless another one is.
+    async fn claim(&self, id: &ObjectId) -> Result<(), Failure> {
+        let own = self.member.process;
+        let key = key::provider(id);
+        let claimed = self.member.store.modify::<Provider>(&key, |current| match current {
+            Some(provider) if provider.owner.is_none() => {
+                Some(Provider { owner: Some(own), ..provider.clone() })
+            }
+            _ => None,
+        });
+        let owner =
+            claimed.await.map_err(|error| passing(&error))?.and_then(|entry| entry.record.owner);
+        match owner {
+            Some(owner) if owner != own => {
+                let reason = format!(
+                    "{id} is exclusive and its data is on host {owner}; it is called there"
+                );
+                Err(Failure { reason, is_final: true })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the world where `wicker call` and `link set` read it, once; a failure costs only them.
+    async fn remember_types(&self, digest: String, world: &World) {
+        let types = Types { digest, world: world.clone() };
+        match timeout(PATIENCE, self.member.store.create(&types)).await {
+            Ok(Ok(_) | Err(StoreError::Conflict { .. })) => {}
+            Ok(Err(error)) => tracing::warn!(error = &error as &dyn Error, "types not stored"),
+            Err(_) => tracing::warn!("types not stored: no answer"),
+        }
+    }
+}
+
+/// How a provider that is itself NATS reaches it.
+fn access(nats: &Nats) -> NatsAccess {
+    NatsAccess { url: nats.url().to_owned(), credentials: None }
+}
+
+fn find(name: &str) -> Result<&'static Builtin, Failure> {
+    registry::builtins().iter().find(|builtin| builtin.name() == name).ok_or_else(|| Failure {
+        reason: format!("this wicker has no provider `{name}`"),
+        is_final: true,
+    })
+}
+
+fn load_failure(error: &LoadError) -> Failure {
+    match error {
+        LoadError::Thread(_) | LoadError::Stopped => passing(error),
+        _ => lasting(error),
+    }
+}
+
+/// The same again may work.
+pub(crate) fn passing(error: &dyn Error) -> Failure {
+    Failure { reason: chain(error), is_final: false }
+}
+
+/// The same again cannot work.
+pub(crate) fn lasting(error: &dyn Error) -> Failure {
+    Failure { reason: chain(error), is_final: true }
+}
+
+/// The error and its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.replace('\n', " ")
+}
+
+/// What an actor's program imports through links.
+pub(super) fn linked_imports(program: &Program) -> Vec<wicker_lattice::interface::InterfaceKey> {
+    program.links().iter().map(wicker_lattice::interface::InterfaceName::key).collect()
+}

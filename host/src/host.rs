@@ -1,0 +1,302 @@
+//! One host, from start to stop: parts start in order and drain in reverse.
+//!
+//! In order: data directory, listener (so that a port in use is known before anything else), NATS, state, engine,
+//! RPC, lease, control, ingress, and last what the command line asks for. Its lease names the listener once all of that
+//! answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use futures::future::join_all;
+use http_server::{Config as ListenerConfig, Listener, Server};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use wicker_engine::{Engine, EngineConfig};
+use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
+use wicker_lattice::event::{EventKind, LOGS, LogQuery};
+use wicker_lattice::id::{Incarnation, ObjectId};
+use wicker_lattice::nats::{Nats, NatsConfig};
+use wicker_lattice::rpc::{Rpc, RpcConfig};
+use wicker_lattice::store::Store;
+use wicker_lattice::store::record::Host as HostRecord;
+use wicker_process::{Clock, Tasks};
+
+use crate::bare::Bare;
+use crate::config::{DEFAULT_HTTP, HostConfig, machine_name};
+use crate::control::{
+    Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
+};
+use crate::data_dir::DataDir;
+use crate::ingress::Ingress;
+use crate::link::Router;
+use crate::logs::Logs;
+use crate::member::Member;
+use crate::nats_server::{self, NatsServer};
+use crate::provider::process::Launcher;
+use crate::table::Table;
+
+/// Ports tried after the default one is found taken, before the system chooses.
+const HTTP_PORTS: u16 = 100;
+
+/// How long the last words of a stopping host may take to be written.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A host that runs.
+#[derive(Debug)]
+pub struct Host {
+    /// Who it is, and its connections.
+    pub member: Member,
+    /// Where it answers HTTP.
+    pub http: SocketAddr,
+    /// Its data directory.
+    pub data: Arc<DataDir>,
+    /// The bare files it runs.
+    pub bare: Bare,
+    /// The NATS server that it started, if it started one.
+    pub nats_server: Option<NatsServer>,
+    engine: Engine,
+    control: ControlHandle,
+    lease: Lease,
+    status: StatusWriter,
+    server: Server,
+    rpc: Rpc,
+}
+
+impl Host {
+    /// Starts a host; what the command line asks for comes after, see [`Host::announce`].
+    ///
+    /// # Errors
+    /// Anything that keeps it from running; the message says what to do.
+    pub async fn start(config: &HostConfig) -> anyhow::Result<Self> {
+        let data = Arc::new(DataDir::open(config.data.as_deref())?);
+        let listener = listen(config.http).await?;
+        let http = listener.address();
+        let (url, nats_server) = find_nats(config, &data).await?;
+        let member = join(config, &data, &url).await?;
+        let bare = Bare::read(member.clone(), &config.bare_files())?;
+        let cache = Some(data.subdir("artifacts")?);
+        let engine = Engine::new(EngineConfig { cache, ..EngineConfig::default() })?;
+        let table = Arc::new(Table::default());
+        let serve = Arc::new(Served { table: Arc::clone(&table) });
+        let rpc_config = RpcConfig::new(&config.lattice, member.process);
+        let rpc = Rpc::start(rpc_config, &member.nats, serve).await?;
+        let logs = Logs::new(member.clone());
+        answer_queries(&rpc, &logs);
+        let load = rpc.clone();
+        let router = Arc::new(Router::new(
+            Arc::clone(&table),
+            Arc::new(move |process| load.load_of(process)),
+        ));
+        bare.clear_leftovers().await?;
+        let lease = Lease::take(&member, record(config, &member)).await?;
+        let status = StatusWriter::start(member.store.clone(), &member.tasks);
+        let (routes, told) = watch::channel(Arc::default());
+        let launcher = Launcher::new(member.clone(), Arc::clone(&data), Arc::clone(&logs));
+        let starter = Starter {
+            member: member.clone(),
+            engine: engine.clone(),
+            logs,
+            data: Arc::clone(&data),
+            launcher,
+        };
+        let control = Control::start(Parts {
+            member: member.clone(),
+            table: Arc::clone(&table),
+            rpc: rpc.clone(),
+            router: Arc::clone(&router),
+            starter,
+            status: status.clone(),
+            routes,
+        });
+        let ingress = Ingress::new(member.process, source()?, table, router);
+        ingress.follow(told, &member.tasks);
+        let server = listener.serve(ingress);
+        member.tell(EventKind::HostStarted, None, format!("host {} joined", machine_name()));
+        Ok(Self {
+            member,
+            http,
+            data,
+            bare,
+            nats_server,
+            engine,
+            control,
+            lease,
+            status,
+            server,
+            rpc,
+        })
+    }
+
+    /// Says in its lease where it answers: everything that was asked for runs.
+    pub async fn announce(&self) {
+        let http = self.http.to_string();
+        self.lease.change(|host| host.http = Some(http)).await;
+    }
+
+    /// What the engine found out about this machine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Resolves when a part of the host has failed, so that the rest must not go on.
+    pub async fn failed(&self) {
+        self.member.tasks.stopping().await;
+    }
+
+    /// Stops in reverse order. No request that was taken is lost, unless `grace` is too short for it.
+    pub async fn drain(self, grace: Duration) {
+        let until = Instant::now() + grace;
+        let left = || until.saturating_duration_since(Instant::now());
+        let Self { member, bare, nats_server, control, lease, status, server, rpc, .. } = self;
+        let running = control.drain().await;
+        // Callers learn of it first, so that their next call goes elsewhere.
+        lease.change(|host| host.is_draining = true).await;
+        status.flush(GOODBYE).await;
+        if let Err(error) = server.drain(left()).await {
+            tracing::warn!("some requests were cut off: {error}");
+        }
+        if let Err(error) = rpc.drain(left()).await {
+            tracing::warn!("some calls were cut off: {error}");
+        }
+        drain_all(&running, until).await;
+        for (id, handle) in running {
+            status.write(StatusWrite::Delete(id, handle.process().unwrap_or(member.process)));
+        }
+        status.flush(GOODBYE).await;
+        if !matches!(timeout(GOODBYE, bare.leave()).await, Ok(Ok(()))) {
+            tracing::warn!(
+                "the records of the files could not be removed; the next start of this host does it"
+            );
+        }
+        lease.give_up().await;
+        member.tell(EventKind::HostStopped, None, format!("host {} left", machine_name()));
+        if let Err(error) = member.tasks.drain(left().max(GOODBYE)).await {
+            tracing::debug!("{error}");
+        }
+        drop((rpc, member, bare, lease, status));
+        if let Some(nats_server) = nats_server {
+            nats_server.stop().await;
+        }
+    }
+}
+
+/// Components first: while one finishes its calls it may call providers.
+async fn drain_all(running: &[(ObjectId, Handle)], until: Instant) {
+    let (components, providers): (Vec<_>, Vec<_>) = running
+        .iter()
+        .map(|(_, handle)| handle)
+        .partition(|handle| matches!(handle, Handle::Component(_)));
+    for part in [components, providers] {
+        let drained =
+            tokio::time::timeout_at(until, join_all(part.iter().map(|handle| handle.drain())))
+                .await;
+        if drained.is_err() {
+            tracing::warn!("some calls were cut off: the grace period is over");
+        }
+    }
+}
+
+/// Binds the listener: the given address, or the first free port from the default one.
+async fn listen(http: Option<SocketAddr>) -> anyhow::Result<Listener> {
+    let bind = |listen| Listener::bind(ListenerConfig { listen, ..ListenerConfig::default() });
+    if let Some(address) = http {
+        return bind(address)
+            .await
+            .with_context(|| format!("--http {address} cannot be used: give another address"));
+    }
+    let default: SocketAddr = DEFAULT_HTTP.parse().context("the default address is one")?;
+    for port in (default.port()..default.port().saturating_add(HTTP_PORTS)).chain([0]) {
+        if let Ok(listener) = bind(SocketAddr::new(default.ip(), port)).await {
+            return Ok(listener);
+        }
+    }
+    bail!("no free port to answer HTTP on: give one with --http ADDR")
+}
+
+/// The NATS server to use, and the one that was started if none was there.
+async fn find_nats(
+    config: &HostConfig,
+    data: &DataDir,
+) -> anyhow::Result<(String, Option<NatsServer>)> {
+    if let Some(url) = &config.nats {
+        return Ok((url.clone(), None));
+    }
+    if config.nats_listen.is_none()
+        && let Some(url) = nats_server::find(config.data.as_deref()).await
+    {
+        return Ok((url, None));
+    }
+    let server = NatsServer::start(data, config.nats_listen).await?;
+    Ok((server.url().to_owned(), Some(server)))
+}
+
+/// Connects, and opens the lattice's state.
+async fn join(config: &HostConfig, data: &DataDir, url: &str) -> anyhow::Result<Member> {
+    let nats = Nats::connect(NatsConfig::at(url)).await?;
+    let copies = nats_server::copies(url).await;
+    let store = Store::open(&nats.jetstream(), &config.lattice, copies).await?;
+    Ok(Member {
+        lattice: config.lattice.clone(),
+        process: data.process(),
+        incarnation: Incarnation::generate(),
+        nats,
+        store,
+        clock: Clock::system(),
+        tasks: Tasks::default(),
+    })
+}
+
+/// The lease of a host that does not answer HTTP yet.
+fn record(config: &HostConfig, member: &Member) -> HostRecord {
+    HostRecord {
+        process: member.process,
+        incarnation: member.incarnation,
+        name: machine_name(),
+        labels: config.labels.clone(),
+        http: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: Some(std::process::id()),
+        beat: 0,
+        is_draining: false,
+        degraded: None,
+    }
+}
+
+/// In whose name the listener calls components.
+fn source() -> anyhow::Result<ObjectId> {
+    ObjectId::bare("http-server").context("the listener has a name")
+}
+
+/// The questions that every host answers.
+fn answer_queries(rpc: &Rpc, logs: &Arc<Logs>) {
+    let logs = Arc::clone(logs);
+    rpc.on_query(LOGS, move |query: LogQuery| {
+        let lines = logs.answer(&query);
+        async move { Ok(lines) }
+    });
+    rpc.on_query("ping", |question: serde_json::Value| async move { Ok(question) });
+}
+
+/// What other processes may call here: what runs here, and nothing further.
+struct Served {
+    table: Arc<Table>,
+}
+
+impl Invoke for Served {
+    fn invoke(&self, call: Call) -> Invocation<'_> {
+        Box::pin(async move {
+            let local = self.table.locals().get(&call.target).cloned();
+            match local {
+                Some(local) => local.as_invoke().invoke(call).await,
+                None => {
+                    let message =
+                        format!("{} does not run on the host that was asked", call.target);
+                    Err(CallError::new(Status::Unavailable, message))
+                }
+            }
+        })
+    }
+}
