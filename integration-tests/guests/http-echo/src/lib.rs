@@ -1,4 +1,5 @@
-//! Streams the request's body back while it arrives, and its trailers after it.
+//! Streams the request's body back while it arrives, and its trailers after it. `/upload` only counts the bytes and
+//! answers with their number once all have arrived; `/download?N` answers with N bytes.
 
 wit_bindgen::generate!({ world: "http", path: "../wit/p2", generate_all });
 
@@ -6,7 +7,7 @@ use exports::wasi::http::incoming_handler::Guest;
 use wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
-use wasi::io::streams::StreamError;
+use wasi::io::streams::{OutputStream, StreamError};
 
 const CHUNK_BYTES: u64 = 64 << 10;
 
@@ -27,27 +28,68 @@ impl Guest for Echo {
         let authority = request.authority().unwrap_or_default();
         headers.append("x-authority", authority.as_bytes()).unwrap();
 
-        let incoming = request.consume().unwrap();
-        let input = incoming.stream().unwrap();
         let response = OutgoingResponse::new(headers);
-        let body = response.body().unwrap();
-        let output = body.write().unwrap();
-        ResponseOutparam::set(out, Ok(response));
-        loop {
-            match output.blocking_splice(&input, CHUNK_BYTES) {
-                Ok(_) => {}
-                Err(StreamError::Closed) => break,
-                Err(error) => panic!("cannot echo: {error}"),
-            }
+        if path == "/upload" {
+            let bytes = swallow(&request);
+            write(response, out, |stream| {
+                stream.blocking_write_and_flush(bytes.to_string().as_bytes()).unwrap();
+            });
+        } else if let Some(bytes) = path.strip_prefix("/download?") {
+            let mut rest: usize = bytes.parse().unwrap();
+            write(response, out, |stream| {
+                while rest > 0 {
+                    let len = rest.min(4096);
+                    stream.blocking_write_and_flush(&[b'x'; 4096][..len]).unwrap();
+                    rest -= len;
+                }
+            });
+        } else {
+            echo(&request, response, out);
         }
-        output.blocking_flush().unwrap();
-        drop((input, output));
-        let trailers = IncomingBody::finish(incoming);
-        trailers.subscribe().block();
-        let trailers = trailers.get().unwrap().unwrap().unwrap();
-        // What arrived cannot be sent on as it is: it is immutable, but a clone is not.
-        OutgoingBody::finish(body, trailers.map(|fields| fields.clone())).unwrap();
     }
+}
+
+/// Reads the whole body and counts its bytes.
+fn swallow(request: &IncomingRequest) -> usize {
+    let incoming = request.consume().unwrap();
+    let input = incoming.stream().unwrap();
+    let mut bytes = 0;
+    while let Ok(chunk) = input.blocking_read(CHUNK_BYTES) {
+        bytes += chunk.len();
+    }
+    bytes
+}
+
+/// Answers with what `fill` writes.
+fn write(response: OutgoingResponse, out: ResponseOutparam, fill: impl FnOnce(&OutputStream)) {
+    let body = response.body().unwrap();
+    ResponseOutparam::set(out, Ok(response));
+    let stream = body.write().unwrap();
+    fill(&stream);
+    drop(stream);
+    OutgoingBody::finish(body, None).unwrap();
+}
+
+fn echo(request: &IncomingRequest, response: OutgoingResponse, out: ResponseOutparam) {
+    let incoming = request.consume().unwrap();
+    let input = incoming.stream().unwrap();
+    let body = response.body().unwrap();
+    let output = body.write().unwrap();
+    ResponseOutparam::set(out, Ok(response));
+    loop {
+        match output.blocking_splice(&input, CHUNK_BYTES) {
+            Ok(_) => {}
+            Err(StreamError::Closed) => break,
+            Err(error) => panic!("cannot echo: {error}"),
+        }
+    }
+    output.blocking_flush().unwrap();
+    drop((input, output));
+    let trailers = IncomingBody::finish(incoming);
+    trailers.subscribe().block();
+    let trailers = trailers.get().unwrap().unwrap().unwrap();
+    // What arrived cannot be sent on as it is: it is immutable, but a clone is not.
+    OutgoingBody::finish(body, trailers.map(|fields| fields.clone())).unwrap();
 }
 
 export!(Echo);
