@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +19,7 @@ use crate::config::ActorConfig;
 use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::failure;
-use crate::instance::{CallScope, Guest, Live};
+use crate::instance::{CallScope, Guest, Live, Warm};
 use crate::limits::Limiter;
 use crate::program::Program;
 use crate::tokens::Tokens;
@@ -41,7 +41,7 @@ pub struct Actor {
     admission: Admission,
     template: Arc<Template>,
     tasks: Tasks,
-    warm: Mutex<Vec<Live>>,
+    warm: Arc<Warm>,
     calls: AtomicU64,
     failures: AtomicU64,
 }
@@ -89,7 +89,7 @@ impl Actor {
             admission: Admission::new(&config.limits),
             template,
             tasks: Tasks::default(),
-            warm: Mutex::default(),
+            warm: Arc::new(Warm::new(config.warm)),
             config,
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -126,7 +126,7 @@ impl Actor {
     /// Takes no more calls, and waits until those that run or wait have ended, each by its own deadline.
     pub async fn drain(&self) {
         self.admission.drain().await;
-        self.warm.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.warm.clear();
     }
 
     /// Waits for the right to run one call, until `deadline` at most.
@@ -192,26 +192,23 @@ impl Actor {
 
     /// An instance to run one call in: a warm one if there is one, else a fresh one.
     pub(crate) async fn take(&self, call: CallScope) -> Result<Live, CallError> {
-        let warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(mut live) = warm {
-            live.store.data_mut().call = call;
-            return Ok(live);
+        match self.warm.take(call) {
+            Ok(live) => Ok(live),
+            Err(call) => {
+                let (store, instance) = self.instantiate(call).await?;
+                Ok(Live { store, instance })
+            }
         }
-        let (store, instance) = self.instantiate(call).await?;
-        Ok(Live { store, instance })
     }
 
-    /// Keeps an instance whose call ended well, if this actor keeps any. The one used last is used next: its memory is
-    /// still in the caches. One that failed is simply dropped.
-    pub(crate) fn give_back(&self, mut live: Live) {
-        if self.config.warm == 0 {
-            return;
-        }
-        live.store.data_mut().tokens.end_call();
-        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-        if warm.len() < self.config.warm {
-            warm.push(live);
-        }
+    /// Keeps an instance whose call ended well, if this actor keeps any.
+    pub(crate) fn give_back(&self, live: Live) {
+        self.warm.give_back(live);
+    }
+
+    /// Where it keeps instances.
+    pub(crate) fn warm(&self) -> &Arc<Warm> {
+        &self.warm
     }
 
     /// Its settings, for what outlives a call.

@@ -1,6 +1,6 @@
 //! The state behind one instance: everything that the host functions of a guest reach.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -38,6 +38,52 @@ pub(crate) struct CallScope {
     pub(crate) links: Arc<Links>,
     /// What the actor may touch besides its links.
     pub(crate) template: Arc<Template>,
+}
+
+/// Instances of one actor that are kept between calls.
+#[derive(Default)]
+pub(crate) struct Warm {
+    kept: Mutex<Vec<Live>>,
+    kept_max: usize,
+}
+
+impl Warm {
+    pub(crate) fn new(kept_max: usize) -> Self {
+        Self { kept: Mutex::default(), kept_max }
+    }
+
+    /// An instance that is ready for `call`, if one is left.
+    pub(crate) fn take(&self, call: CallScope) -> Result<Live, CallScope> {
+        if self.kept_max == 0 {
+            return Err(call);
+        }
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match kept {
+            Some(mut live) => {
+                live.store.data_mut().call = call;
+                Ok(live)
+            }
+            None => Err(call),
+        }
+    }
+
+    /// Keeps an instance whose call ended well. The one used last is used next: its memory is still in the caches. One
+    /// that failed is simply dropped.
+    pub(crate) fn give_back(&self, mut live: Live) {
+        if self.kept_max == 0 {
+            return;
+        }
+        live.store.data_mut().tokens.end_call();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < self.kept_max {
+            kept.push(live);
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(kept);
+    }
 }
 
 /// An instance that can be called. Dropping it stops whatever it does.

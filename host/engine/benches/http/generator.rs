@@ -117,7 +117,10 @@ fn read_response(stream: &mut TcpStream) -> Result<usize> {
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         ensure!(head.starts_with("http/1.1 200"), "unexpected response: {head}");
         let is_complete = match head.split("content-length: ").nth(1) {
-            Some(length) => body.len() == length.lines().next().unwrap_or_default().parse()?,
+            Some(length) => {
+                let length: usize = length.lines().next().unwrap_or_default().parse()?;
+                body.len() == length
+            }
             None => body.ends_with("0\r\n\r\n"),
         };
         if is_complete {

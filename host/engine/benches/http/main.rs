@@ -64,7 +64,8 @@ impl Contestant {
         let port = free_port()?;
         let process = command(port).stdout(Stdio::null()).spawn();
         let process = process.with_context(|| format!("cannot start {name}"))?;
-        let load = Load::connect(port, CONNECTIONS).with_context(|| format!("{name} does not answer"))?;
+        let load =
+            Load::connect(port, CONNECTIONS).with_context(|| format!("{name} does not answer"))?;
         Ok(Self { name, process, load, rounds: Vec::new(), answered: 0 })
     }
 

@@ -52,7 +52,11 @@ impl Exchange {
                 let (parts, body) = response.into_parts();
                 let length = content_length(&parts.headers);
                 let mut gathered = Gathered::new(body);
-                poll_fn(|cx| Poll::Ready(gathered.poll(cx, &mut self))).await;
+                let gather = |cx: &mut Context<'_>| {
+                    gathered.poll(cx, &mut self);
+                    Poll::Ready(())
+                };
+                poll_fn(gather).await;
                 let body = gathered.finish(self, length)?;
                 Ok(Ok(Response::from_parts(parts, body)))
             }

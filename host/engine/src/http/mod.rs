@@ -38,7 +38,7 @@ use crate::deadline::Deadline;
 use crate::instance::Guest;
 use crate::log::Level;
 use exchange::Exchange;
-use job::Job;
+use job::{Job, Start};
 
 /// Whatever ended a body early.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -129,11 +129,15 @@ impl Actor {
             return Err(CallError::new(Status::NotFound, message));
         };
         let permit = self.admit(deadline.get()).await?;
-        let store = self.store(self.scope(deadline.clone(), incoming.trace));
+        let start = match self.warm().take(self.scope(deadline.clone(), incoming.trace)) {
+            Ok(live) => Start::Warm(live),
+            Err(call) => Start::Fresh(self.store(call)),
+        };
         let (head, receiver) = oneshot::channel();
         let program = Arc::clone(self.program());
         let is_encrypted = incoming.is_encrypted;
-        let job = Job { program, store, request, is_encrypted, head, permit };
+        let warm = Arc::clone(self.warm());
+        let job = Job { program, start, warm, request, is_encrypted, head, permit };
         let run = match entry {
             Entry::V2(indices) => v2::run(job, indices.clone()),
             Entry::V3(indices) => v3::run(job, indices.clone()),

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use http::HeaderMap;
 use http_body::{Body, Frame};
@@ -90,7 +91,7 @@ pub(super) fn join(streams: Vec<ByteStream>) -> Result<Joined, CallError> {
 /// A body that arrives over a link.
 pub(super) struct Joined {
     data: Option<ByteStream>,
-    trailers: Option<Pin<Box<dyn Future<Output = Result<HeaderMap, StreamError>> + Send>>>,
+    trailers: Option<BoxFuture<'static, Result<HeaderMap, StreamError>>>,
 }
 
 impl Body for Joined {

@@ -3,15 +3,13 @@
 use http::header::HOST;
 use http::{HeaderValue, Request};
 use tokio::sync::oneshot;
-use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView as _};
 
 use super::exchange::{Head, Run};
 use super::job::{self, Job};
-use crate::instance::Guest;
-use crate::program::Program;
+use crate::instance::Live;
 
 /// Where the exported function is.
 pub(super) type Indices = ProxyIndices;
@@ -19,26 +17,24 @@ pub(super) type Indices = ProxyIndices;
 /// Runs a guest from its instantiation to its end.
 pub(super) fn run(job: Job, indices: Indices) -> Run {
     Box::pin(async move {
-        let Job { program, mut store, request, is_encrypted, head, permit } = job;
+        let Job { program, start, warm, request, is_encrypted, head, permit } = job;
         let scheme = if is_encrypted { Scheme::Https } else { Scheme::Http };
         let request = (scheme, with_authority(request));
-        let result = handle(&program, &indices, &mut store, request, head).await;
-        let end = job::end(&store, result);
-        drop(store);
+        let mut live = start.live(&program).await?;
+        let result = handle(&mut live, &indices, request, head).await;
+        let end = job::end(live, &warm, result);
         drop(permit);
         end
     })
 }
 
 async fn handle(
-    program: &Program,
+    Live { store, instance }: &mut Live,
     indices: &Indices,
-    store: &mut Store<Guest>,
     (scheme, request): (Scheme, Request<WasiBody>),
     head: oneshot::Sender<Head>,
 ) -> wasmtime::Result<()> {
-    let instance = program.pre().instantiate_async(&mut *store).await?;
-    let proxy = indices.load(&mut *store, &instance)?;
+    let proxy = indices.load(&mut *store, instance)?;
     let request = store.data_mut().http().new_incoming_request(scheme, request)?;
     let answer = move |answer: Result<_, ErrorCode>| {
         // Nobody listens any more only where this guest is about to be dropped.

@@ -12,15 +12,13 @@ use http::uri::{Authority, Scheme};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
-use wasmtime::Store;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
 use wasmtime_wasi_http::{Error, FieldMap, WasiBody, WasiHttpView as _, p3};
 
 use super::exchange::{Head, Run};
 use super::job::{self, Job};
-use crate::instance::Guest;
-use crate::program::Program;
+use crate::instance::{Guest, Live};
 
 /// Where the exported function is.
 pub(super) type Indices = ServiceIndices;
@@ -28,25 +26,23 @@ pub(super) type Indices = ServiceIndices;
 /// Runs a guest from its instantiation to its end.
 pub(super) fn run(job: Job, indices: Indices) -> Run {
     Box::pin(async move {
-        let Job { program, mut store, request, is_encrypted, head, permit } = job;
+        let Job { program, start, warm, request, is_encrypted, head, permit } = job;
         let scheme = if is_encrypted { Scheme::HTTPS } else { Scheme::HTTP };
-        let result = handle(&program, &indices, &mut store, (scheme, request), head).await;
-        let end = job::end(&store, result);
-        drop(store);
+        let mut live = start.live(&program).await?;
+        let result = handle(&mut live, &indices, (scheme, request), head).await;
+        let end = job::end(live, &warm, result);
         drop(permit);
         end
     })
 }
 
 async fn handle(
-    program: &Program,
+    Live { store, instance }: &mut Live,
     indices: &Indices,
-    store: &mut Store<Guest>,
     (scheme, request): (Scheme, Request<WasiBody>),
     head: oneshot::Sender<Head>,
 ) -> wasmtime::Result<()> {
-    let instance = program.pre().instantiate_async(&mut *store).await?;
-    let service = indices.load(&mut *store, &instance)?;
+    let service = indices.load(&mut *store, instance)?;
     let headers = |guest: &mut Guest, headers| FieldMap::new_immutable(guest.http().hooks, headers);
     let (parts, body) = request.into_parts();
     let authority = authority(&parts);

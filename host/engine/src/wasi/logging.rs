@@ -15,6 +15,7 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 #[derive(Debug, Clone, Copy, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[repr(u8)]
+#[expect(dead_code, reason = "made by lifting only")]
 enum GuestLevel {
     #[component(name = "trace")]
     Trace,

@@ -23,7 +23,9 @@ const CHUNK: Bytes = Bytes::from_static(&[7; 64 << 10]);
 const UNDER_WAY_MAX: u64 = 2 << 20;
 
 /// Bodies of `chunks` chunks, and how many bytes were taken from them.
-fn upload(chunks: usize) -> (impl http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static, Arc<AtomicU64>) {
+fn upload(
+    chunks: usize,
+) -> (impl http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static, Arc<AtomicU64>) {
     let taken = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&taken);
     let frames = futures::stream::repeat(CHUNK).take(chunks).map(move |chunk| {
@@ -68,9 +70,12 @@ async fn a_guest_sees_the_request_as_it_was_sent() {
     let body = body.with_trailers(std::future::ready(Some(Ok(sum.clone()))));
     let request = Request::put("/a/b?c=d").header("host", "x.example").header("x-kind", "test");
     let response = stage.send(request.body(body).unwrap()).await.unwrap();
-    for (name, value) in
-        [("x-method", "Method::Put"), ("x-path", "/a/b?c=d"), ("x-authority", "x.example"), ("x-kind", "test")]
-    {
+    for (name, value) in [
+        ("x-method", "Method::Put"),
+        ("x-path", "/a/b?c=d"),
+        ("x-authority", "x.example"),
+        ("x-kind", "test"),
+    ] {
         assert_eq!(response.headers()[name], value);
     }
     let body = response.into_body().collect().await.unwrap();
@@ -153,7 +158,8 @@ async fn a_component_that_answers_no_http_says_so() {
 async fn requests_are_answered_over_a_link_too() {
     for guest in ["http-hello", "http-async"] {
         let stage = stage(guest).await;
-        let head = RequestHead { path_with_query: Some("/".parse().unwrap()), ..RequestHead::default() };
+        let head =
+            RequestHead { path_with_query: Some("/".parse().unwrap()), ..RequestHead::default() };
         let reply = stage.actor.invoke(call(encode_request(&head))).await.unwrap();
         let head = decode_response(&reply.results).unwrap().unwrap();
         assert_eq!(head.status, StatusCode::OK);
@@ -190,10 +196,7 @@ fn call(params: Bytes) -> Call {
         deadline: tokio::time::Instant::now() + PATIENCE,
         trace: None,
         params,
-        streams: vec![
-            ByteStream::from_bytes(Bytes::new()),
-            ByteStream::from_bytes(Bytes::new()),
-        ],
+        streams: vec![ByteStream::from_bytes(Bytes::new()), ByteStream::from_bytes(Bytes::new())],
     }
 }
 

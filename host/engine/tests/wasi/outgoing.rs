@@ -19,7 +19,8 @@ const IMPORTS: [(&str, &str, &str); 2] = [
 ];
 
 async fn sends(stage: &Stage, path: &str) -> http::Response<wicker_engine::http::HttpBody> {
-    let request = Request::post(path).header("host", "a").header("x-target", "http://target.example/a?b");
+    let request =
+        Request::post(path).header("host", "a").header("x-target", "http://target.example/a?b");
     stage.send(request.body(Full::new(Bytes::from_static(b"sent on"))).unwrap()).await.unwrap()
 }
 

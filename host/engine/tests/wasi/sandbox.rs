@@ -14,7 +14,13 @@ async fn nothing_is_there_that_was_not_granted() {
     assert_eq!(stage.text("/environment").await, "[]");
     assert_eq!(stage.text("/arguments").await, r#"["http-probe"]"#);
     assert_eq!(stage.text("/config?key").await, "Ok(None)");
-    for attempt in ["/read?/etc/passwd", "/write?/tmp/x", "/connect?127.0.0.1:80", "/bind?127.0.0.1:0", "/resolve?example.org:80"] {
+    for attempt in [
+        "/read?/etc/passwd",
+        "/write?/tmp/x",
+        "/connect?127.0.0.1:80",
+        "/bind?127.0.0.1:0",
+        "/resolve?example.org:80",
+    ] {
         let outcome = stage.text(attempt).await;
         assert!(outcome.starts_with("Err("), "{attempt}: {outcome}");
     }
@@ -28,7 +34,10 @@ async fn a_denial_is_logged_once_with_what_would_grant_it() {
         stage.text("/connect?127.0.0.1:80").await;
         stage.text("/resolve?example.org:80").await;
     }
-    assert_eq!(stage.log.count("grants.files: [{host: /directory/on/the/host, guest: /directory}]"), 1);
+    assert_eq!(
+        stage.log.count("grants.files: [{host: /directory/on/the/host, guest: /directory}]"),
+        1
+    );
     assert_eq!(stage.log.count("denied: a socket"), 1);
     assert_eq!(stage.log.count("denied: looking up a host name"), 1);
     assert_eq!(stage.log.count("wicker link set default/tests/http-probe wasi:http"), 2);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use wicker_engine::http::{HttpBody, Incoming};
 use wicker_engine::{Actor, ActorConfig, Engine, EngineConfig, LogLine, LogSink, Program};
@@ -15,38 +16,37 @@ use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::link::{Binding, Links};
 
 /// Longer than anything takes that ends at all.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(EngineConfig { instances: 100, ..EngineConfig::default() }).unwrap()
 });
 
 /// A guest by name, compiled once.
-pub async fn program(name: &str) -> Arc<Program> {
-    static PROGRAMS: LazyLock<tokio::sync::Mutex<HashMap<String, Arc<Program>>>> =
-        LazyLock::new(tokio::sync::Mutex::default);
-    let mut programs = PROGRAMS.lock().await;
-    if let Some(program) = programs.get(name) {
-        return Arc::clone(program);
-    }
-    let path = tokio::task::spawn_blocking({
+pub(crate) async fn program(name: &str) -> Arc<Program> {
+    type Cell = Arc<OnceCell<Arc<Program>>>;
+    static PROGRAMS: LazyLock<Mutex<HashMap<String, Cell>>> = LazyLock::new(Mutex::default);
+    let cell = Arc::clone(PROGRAMS.lock().unwrap().entry(name.to_owned()).or_default());
+    let load = async || {
         let name = name.to_owned();
-        move || artifacts::guest(&name)
-    });
-    let wasm = std::fs::read(path.await.unwrap()).unwrap();
-    let program = ENGINE.load(wasm.into()).await.unwrap();
-    programs.insert(name.to_owned(), Arc::clone(&program));
-    program
+        let path = tokio::task::spawn_blocking(move || artifacts::guest(&name)).await.unwrap();
+        ENGINE.load(std::fs::read(path).unwrap().into()).await.unwrap()
+    };
+    Arc::clone(cell.get_or_init(load).await)
 }
 
 /// An actor, and its log.
-pub struct Stage {
-    pub actor: Arc<Actor>,
-    pub log: Arc<Log>,
+pub(crate) struct Stage {
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) log: Arc<Log>,
 }
 
 /// An actor of guest `name`, with links and settings of one's own.
-pub async fn stage_with(name: &str, links: Links, set: impl FnOnce(&mut ActorConfig)) -> Stage {
+pub(crate) async fn stage_with(
+    name: &str,
+    links: Links,
+    set: impl FnOnce(&mut ActorConfig),
+) -> Stage {
     let log = Arc::new(Log::default());
     let id = format!("default/tests/{name}").parse().unwrap();
     let mut config = ActorConfig::new(id, Arc::<Log>::clone(&log));
@@ -56,12 +56,12 @@ pub async fn stage_with(name: &str, links: Links, set: impl FnOnce(&mut ActorCon
 }
 
 /// An actor of guest `name`, with every default.
-pub async fn stage(name: &str) -> Stage {
+pub(crate) async fn stage(name: &str) -> Stage {
     stage_with(name, Links::default(), |_| {}).await
 }
 
 /// Links that lead `import` to `target`.
-pub fn link(import: &str, target: Arc<dyn Invoke>) -> Links {
+pub(crate) fn link(import: &str, target: Arc<dyn Invoke>) -> Links {
     let import: InterfaceKey = import.parse().unwrap();
     let link = LinkRef { name: "default".into(), revision: 1 };
     let target_id = "default/tests/target".parse().unwrap();
@@ -70,33 +70,36 @@ pub fn link(import: &str, target: Arc<dyn Invoke>) -> Links {
 
 impl Stage {
     /// Sends a request without a body.
-    pub async fn get(&self, path: &str) -> Result<Response<HttpBody>, CallError> {
-        let request = Request::get(path).header("host", "tests.example").body(Empty::<Bytes>::new());
+    pub(crate) async fn get(&self, path: &str) -> Result<Response<HttpBody>, CallError> {
+        let request =
+            Request::get(path).header("host", "tests.example").body(Empty::<Bytes>::new());
         self.send(request.unwrap()).await
     }
 
-    pub async fn send<B>(&self, request: Request<B>) -> Result<Response<HttpBody>, CallError>
+    pub(crate) async fn send<B>(&self, request: Request<B>) -> Result<Response<HttpBody>, CallError>
     where
-        B: http_body::Body<Data = Bytes, Error: Into<wicker_engine::http::BoxError>> + Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<wicker_engine::http::BoxError>>
+            + Send
+            + 'static,
     {
         let answer = self.actor.http(request, Incoming::default());
         timeout(PATIENCE, answer).await.expect("an answer in time")
     }
 
     /// The text that a request without a body is answered with.
-    pub async fn text(&self, path: &str) -> String {
+    pub(crate) async fn text(&self, path: &str) -> String {
         text(self.get(path).await.unwrap()).await
     }
 }
 
 /// The whole body, as text.
-pub async fn text(response: Response<HttpBody>) -> String {
+pub(crate) async fn text(response: Response<HttpBody>) -> String {
     let body = timeout(PATIENCE, response.into_body().collect()).await.expect("a body in time");
     String::from_utf8(body.unwrap().to_bytes().to_vec()).unwrap()
 }
 
 /// Waits until `condition` holds.
-pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let wait = async {
         while !condition() {
             tokio::task::yield_now().await;
@@ -107,7 +110,7 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Keeps all lines.
 #[derive(Default)]
-pub struct Log(Mutex<Vec<String>>);
+pub(crate) struct Log(Mutex<Vec<String>>);
 
 impl LogSink for Log {
     fn write(&self, line: LogLine<'_>) {
@@ -116,12 +119,12 @@ impl LogSink for Log {
 }
 
 impl Log {
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 
     /// How many lines hold `text`.
-    pub fn count(&self, text: &str) -> usize {
+    pub(crate) fn count(&self, text: &str) -> usize {
         self.lines().iter().filter(|line| line.contains(text)).count()
     }
 }

@@ -7,7 +7,9 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("arguments") => println!("{}", arguments.collect::<Vec<_>>().join(" ")),
-        Some("environment") => std::env::vars().for_each(|(name, value)| println!("{name}={value}")),
+        Some("environment") => {
+            std::env::vars().for_each(|(name, value)| println!("{name}={value}"))
+        }
         Some("cat") => print!("{}", std::fs::read_to_string(arguments.next().unwrap()).unwrap()),
         Some("stdin") => {
             let mut text = String::new();

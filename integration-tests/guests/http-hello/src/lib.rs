@@ -11,7 +11,8 @@ struct Hello;
 
 impl Guest for Hello {
     fn handle(_request: IncomingRequest, out: ResponseOutparam) {
-        let headers = Fields::from_list(&[("content-type".into(), b"text/plain".to_vec())]).unwrap();
+        let headers =
+            Fields::from_list(&[("content-type".into(), b"text/plain".to_vec())]).unwrap();
         let response = OutgoingResponse::new(headers);
         let body = response.body().unwrap();
         ResponseOutparam::set(out, Ok(response));

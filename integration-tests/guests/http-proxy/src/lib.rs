@@ -19,7 +19,8 @@ impl Guest for Proxy {
         match send(&request) {
             Ok(response) => answer(response, out),
             Err(error) => {
-                let headers = Fields::from_list(&[("x-error".into(), format!("{error:?}").into_bytes())]);
+                let headers =
+                    Fields::from_list(&[("x-error".into(), format!("{error:?}").into_bytes())]);
                 let response = OutgoingResponse::new(headers.unwrap());
                 response.set_status_code(502).unwrap();
                 ResponseOutparam::set(out, Ok(response));
