@@ -35,6 +35,7 @@ use crate::logs::Logs;
 use crate::member::Member;
 use crate::nats_server::{self, NatsServer};
 use crate::provider::process::Launcher;
+use crate::provider::registrations::Registrations;
 use crate::table::Table;
 
 /// Ports tried after the default one is found taken, before the system chooses.
@@ -84,6 +85,8 @@ impl Host {
         let rpc = Rpc::start(rpc_config, &member.nats, serve).await?;
         let logs = Logs::new(member.clone());
         answer_queries(&rpc, &logs);
+        let registrations = Registrations::new(member.clone())?;
+        registrations.answer_on(&rpc);
         let load = rpc.clone();
         let router = Arc::new(Router::new(
             Arc::clone(&table),
@@ -93,7 +96,8 @@ impl Host {
         let lease = Lease::take(&member, record(config, &member)).await?;
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
         let (routes, told) = watch::channel(Arc::default());
-        let launcher = Launcher::new(member.clone(), Arc::clone(&data), Arc::clone(&logs));
+        let launcher =
+            Launcher::new(member.clone(), Arc::clone(&data), Arc::clone(&logs), registrations);
         let starter = Starter {
             member: member.clone(),
             engine: engine.clone(),

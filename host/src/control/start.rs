@@ -81,7 +81,7 @@ impl Handle {
         match self {
             Self::Component(actor) => Some(actor.program().world()),
             Self::Provider(provider) => Some(provider.world()),
-            Self::Process(_) => None,
+            Self::Process(process) => process.world(),
         }
     }
 }

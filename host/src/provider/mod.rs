@@ -1,7 +1,8 @@
 //! Providers on this host: which implementations there are ([`registry`]), those that run in processes of their own
-//! ([`process`]), and where any of them reads its links ([`StoreLinks`]).
+//! ([`process`], [`registrations`]), and where any of them reads its links ([`StoreLinks`]).
 
 pub mod process;
+pub mod registrations;
 pub mod registry;
 
 mod store_links;

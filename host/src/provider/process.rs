@@ -7,22 +7,24 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::time::{Instant, timeout};
-use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
-use wicker_lattice::store::record::{Provider, Running};
-use wicker_lattice::store::{Change, key};
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::record::Provider;
+use wicker_lattice::types::World;
+use wicker_provider::process::{Launch, Registration};
 
 use crate::control::{lasting, passing};
 use crate::data_dir::DataDir;
 use crate::logs::Logs;
 use crate::member::Member;
+use crate::provider::registrations::Registrations;
 use crate::state::{Death, Failure};
 
 /// How long a launched provider may take until it answers calls.
@@ -37,6 +39,7 @@ pub struct Launcher {
     member: Member,
     data: Arc<DataDir>,
     logs: Arc<Logs>,
+    registrations: Registrations,
 }
 
 /// A launched provider.
@@ -49,6 +52,8 @@ struct Launched {
     /// Dropped to end the process.
     stdin: Mutex<Option<ChildStdin>>,
     group: Option<Pid>,
+    /// Set once it has registered.
+    world: OnceLock<World>,
     /// `Some` once the process has ended.
     ended: watch::Receiver<Option<String>>,
 }
@@ -56,8 +61,13 @@ struct Launched {
 impl Launcher {
     /// A launcher for this host.
     #[must_use]
-    pub fn new(member: Member, data: Arc<DataDir>, logs: Arc<Logs>) -> Self {
-        Self { member, data, logs }
+    pub fn new(
+        member: Member,
+        data: Arc<DataDir>,
+        logs: Arc<Logs>,
+        registrations: Registrations,
+    ) -> Self {
+        Self { member, data, logs, registrations }
     }
 
     /// Launches `wicker provider NAME`.
@@ -97,8 +107,9 @@ impl Launcher {
     ) -> Result<Process, Failure> {
         let id =
             self.data.provider_process(&provider.id).map_err(|error| lasting(error.as_ref()))?;
-        let line = self.first_line(id, provider)?;
-        let before = self.incarnation(&provider.id, id).await?;
+        let expected = self.registrations.expect(&provider.id, id);
+        let (token, registered) = expected.map_err(|error| passing(&error))?;
+        let line = self.first_line(id, provider, token)?;
         let mut child = Command::new(&program)
             .args(&arguments)
             .process_group(0)
@@ -115,64 +126,36 @@ impl Launcher {
             stdin.write_all(&line).await.map_err(|error| passing(&error))?;
         }
         let process = self.supervise(id, child, stdin);
-        self.shake_hands(&process, &provider.id, before).await?;
+        let world = shake_hands(&process, &provider.id, registered).await?;
+        let _ = process.0.world.set(world);
         Ok(process)
     }
 
     /// What the process is told, as one line of JSON.
-    fn first_line(&self, id: ProcessId, provider: &Provider) -> Result<Vec<u8>, Failure> {
-        let line = serde_json::json!({
-            "lattice": self.member.lattice,
-            "nats": self.member.nats.url(),
-            "process": id,
-            "host": self.member.process,
-            "provider": provider.id,
-            "generation": provider.generation,
-            "config": provider.config,
-        });
-        let mut line = serde_json::to_vec(&line).map_err(|error| lasting(&error))?;
+    fn first_line(
+        &self,
+        id: ProcessId,
+        provider: &Provider,
+        token: String,
+    ) -> Result<Vec<u8>, Failure> {
+        let data_dir = self.data.provider_dir(&provider.id);
+        let launch = Launch {
+            lattice: self.member.lattice.clone(),
+            nats: self.member.nats.url().to_owned(),
+            credentials: None,
+            process: id,
+            id: provider.id.clone(),
+            config: provider.config.clone(),
+            data_dir: data_dir.map_err(|error| lasting(error.as_ref()))?,
+            host: Some(self.member.process),
+            token: Some(token),
+            generation: provider.generation,
+            log: "info".to_owned(),
+            log_json: false,
+        };
+        let mut line = serde_json::to_vec(&launch).map_err(|error| lasting(&error))?;
         line.push(b'\n');
         Ok(line)
-    }
-
-    /// Which start of the process the status speaks of so far.
-    async fn incarnation(
-        &self,
-        object: &ObjectId,
-        process: ProcessId,
-    ) -> Result<Option<Incarnation>, Failure> {
-        let entry = self.member.store.get::<Running>(&key::running(object, process)).await;
-        Ok(entry.map_err(|error| passing(&error))?.map(|entry| entry.record.incarnation))
-    }
-
-    /// Waits until the process says that it takes calls.
-    async fn shake_hands(
-        &self,
-        process: &Process,
-        object: &ObjectId,
-        before: Option<Incarnation>,
-    ) -> Result<(), Failure> {
-        let mut status = self.member.store.watch::<Running>(&key::running(object, process.id()));
-        let ready = async {
-            loop {
-                if let Change::Put(entry) = status.next().await
-                    && Some(entry.record.incarnation) != before
-                    && entry.record.state.takes_calls()
-                {
-                    return;
-                }
-            }
-        };
-        let failed = |reason| Failure { reason, is_final: false };
-        tokio::select! {
-            // Cancel-safe, both.
-            outcome = timeout(READY_TIMEOUT, ready) => {
-                outcome.map_err(|_| failed(format!("{object} did not register within {READY_TIMEOUT:?}")))
-            }
-            death = process.ended() => {
-                Err(failed(death.map_or_else(|| format!("{object} ended at once"), |death| death.reason)))
-            }
-        }
     }
 
     /// Waits for the process in a task of the host's, so that its end is noticed whoever holds it.
@@ -183,13 +166,8 @@ impl Launcher {
             let status = child.wait().await;
             tell.send_replace(Some(describe(status)));
         });
-        Process(Arc::new(Launched {
-            id,
-            begun: Instant::now(),
-            stdin: Mutex::new(stdin),
-            group,
-            ended,
-        }))
+        let (begun, stdin, world) = (Instant::now(), Mutex::new(stdin), OnceLock::new());
+        Process(Arc::new(Launched { id, begun, stdin, group, world, ended }))
     }
 
     /// What the process writes goes where components' output goes.
@@ -212,11 +190,38 @@ impl Launcher {
     }
 }
 
+/// Waits until the process comes back with its token; returns what it serves.
+async fn shake_hands(
+    process: &Process,
+    object: &ObjectId,
+    registered: oneshot::Receiver<Registration>,
+) -> Result<World, Failure> {
+    let failed = |reason| Failure { reason, is_final: false };
+    let outcome = tokio::select! {
+        // Cancel-safe, both.
+        outcome = timeout(READY_TIMEOUT, registered) => outcome,
+        death = process.ended() => {
+            return Err(failed(death.map_or_else(|| format!("{object} ended at once"), |death| death.reason)));
+        }
+    };
+    match outcome {
+        Ok(Ok(registration)) => Ok(registration.world),
+        Ok(Err(_)) => Err(failed(format!("{object} was launched anew meanwhile"))),
+        Err(_) => Err(failed(format!("{object} did not register within {READY_TIMEOUT:?}"))),
+    }
+}
+
 impl Process {
     /// Where calls to it go.
     #[must_use]
     pub fn id(&self) -> ProcessId {
         self.0.id
+    }
+
+    /// What it serves; `None` until it has registered.
+    #[must_use]
+    pub fn world(&self) -> Option<&World> {
+        self.0.world.get()
     }
 
     /// Waits until it ends; `None` if it cannot be told why.
