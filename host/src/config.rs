@@ -123,10 +123,8 @@ mod tests {
 
     fn parse(words: &[&str]) -> anyhow::Result<HostConfig> {
         let cli = crate::cli::Cli::try_parse_from([&["wicker", "up"], words].concat())?;
-        match cli.command {
-            crate::cli::Command::Up(args) => HostConfig::new(args, cli.global),
-            _ => unreachable!("the verb is `up`"),
-        }
+        let crate::cli::Command::Up(args) = cli.command else { unreachable!("the verb is `up`") };
+        HostConfig::new(args, cli.global)
     }
 
     #[test]

@@ -87,8 +87,8 @@ pub fn main(cli: Cli) -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Up(args) => up::run(args, cli.global).await,
-        Command::Provider(args) => provider::run(args, cli.global).await,
+        Command::Up(args) => Box::pin(up::run(args, cli.global)).await,
+        Command::Provider(args) => Box::pin(provider::run(args, cli.global)).await,
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
             let known: Vec<_> = builtins.iter().map(wicker_provider::Builtin::name).collect();
             format!("no provider `{}`; there are: {}", args.name, known.join(", "))
         })?;
-    Ok(run_builtin(*builtin, flags(args.flags, &global)).await)
+    Ok(Box::pin(run_builtin(*builtin, flags(args.flags, &global))).await)
 }
 
 /// What stood before the provider's name counts too, if it was started by hand at all.

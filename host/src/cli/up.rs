@@ -50,7 +50,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         match Box::pin(serve_files(&config, &host, output)).await {
             Ok(()) => Ok(host),
             Err(error) => {
-                host.drain(config.drain).await;
+                Box::pin(host.drain(config.drain)).await;
                 Err(error)
             }
         }

@@ -59,8 +59,13 @@ impl Lease {
                 () = self.member.tasks.stopping() => return Ok(()),
                 _ = ticks.tick() => {}
             }
-            let is_written = self.write().await;
-            silent_for = self.judge(is_written, silent_for);
+            if self.write().await {
+                self.note_success(silent_for);
+                silent_for = Duration::ZERO;
+            } else {
+                self.note_failure(silent_for);
+                silent_for += RENEW_EVERY;
+            }
         }
     }
 
@@ -75,22 +80,22 @@ impl Lease {
         matches!(timeout(RENEW_EVERY, self.member.store.put(&host)).await, Ok(Ok(_)))
     }
 
-    /// Says once when the lease has run out, and once when it is back.
-    fn judge(&self, is_written: bool, silent_for: Duration) -> Duration {
-        if is_written {
-            if silent_for >= LEASE {
-                tracing::info!("the lattice's state is back");
-            }
-            return Duration::ZERO;
+    /// Says once that the lattice's state is back.
+    fn note_success(&self, silent_for: Duration) {
+        if silent_for >= LEASE {
+            tracing::info!("the lattice's state is back");
         }
-        let now = silent_for + RENEW_EVERY;
-        if silent_for < LEASE && now >= LEASE {
-            let what = match *self.member.nats.state().borrow() {
+    }
+
+    /// Says once that the lease has run out.
+    fn note_failure(&self, silent_for: Duration) {
+        if silent_for < LEASE && silent_for + RENEW_EVERY >= LEASE {
+            let connection = *self.member.nats.state().borrow();
+            let what = match connection {
                 ConnectionState::Connected => "JetStream does not answer",
                 ConnectionState::Disconnected => "NATS does not answer",
             };
             tracing::warn!("degraded: {what}; serving on with what is known, changes wait");
         }
-        now
     }
 }

@@ -5,15 +5,17 @@
 //! decides is carried out by tasks of their own, so that nothing slow stands in its way. [`status`] writes what this
 //! host runs, [`lease`] that it lives.
 
-mod control;
+mod bind;
 mod lease;
 mod records;
+mod say;
 mod start;
 mod status;
+mod task;
 mod watch;
 
-pub use control::{Control, ControlHandle, Input, Parts};
 pub use lease::Lease;
 pub use start::{Handle, Starter};
 pub(crate) use start::{chain, lasting, passing};
 pub use status::{Status, StatusWrite};
+pub use task::{Control, ControlHandle, Input, Parts};

@@ -61,7 +61,7 @@ fn follow<R: Record>(
                 () = tasks.stopping() => return Ok::<(), Infallible>(()),
                 change = watch.next() => change,
             };
-            if inputs.send(Input::Seen(wrap(change))).await.is_err() {
+            if inputs.send(Input::Seen(Box::new(wrap(change)))).await.is_err() {
                 return Ok(());
             }
         }

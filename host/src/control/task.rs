@@ -9,22 +9,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::link::Binding;
 use wicker_lattice::rpc::Rpc;
-use wicker_lattice::store::record::{Link, Route, RunState, Running};
+use wicker_lattice::store::record::{Link, Route, Running};
 use wicker_lattice::store::{Change, Entry};
 use wicker_provider::LinkRecord;
 
 use super::records::Records;
-use super::start::linked_imports;
 use super::status::Since;
 use super::watch::{self, Seen};
 use super::{Handle, Starter, Status, StatusWrite};
-use crate::link::resolve::{self, Resolved};
-use crate::link::{Linked, Router};
+use crate::link::Router;
 use crate::member::Member;
-use crate::state::{Attempt, Death, Effect, Event, Failure, Report, Spec, State};
-use crate::table::{Local, Peer, Table};
+use crate::state::{Attempt, Death, Effect, Event, Failure, Spec, State};
+use crate::table::{Local, Table};
 
 /// Inputs that may wait; watches then wait too.
 const QUEUE: usize = 1024;
@@ -36,7 +33,7 @@ const BATCH: usize = 256;
 #[derive(Debug)]
 pub enum Input {
     /// A record changed.
-    Seen(Seen),
+    Seen(Box<Seen>),
     /// A start is over.
     Started(ObjectId, Attempt, Result<Handle, Failure>),
     /// Something ended by itself.
@@ -73,31 +70,31 @@ pub struct ControlHandle(mpsc::Sender<Input>);
 /// The task's own.
 #[derive(Debug)]
 pub struct Control {
-    parts: Parts,
+    pub(super) parts: Parts,
     inputs: mpsc::Sender<Input>,
     state: State,
-    records: Records,
-    running: BTreeMap<ObjectId, Run>,
-    since: HashMap<(ObjectId, ProcessId), Since>,
-    last_word: HashMap<ObjectId, Running>,
-    changed: Changed,
+    pub(super) records: Records,
+    pub(super) running: BTreeMap<ObjectId, Run>,
+    pub(super) since: HashMap<(ObjectId, ProcessId), Since>,
+    pub(super) last_word: HashMap<ObjectId, Running>,
+    pub(super) changed: Changed,
 }
 
 /// One thing that runs.
 #[derive(Debug)]
-struct Run {
+pub(super) struct Run {
     attempt: Attempt,
-    handle: Handle,
+    pub(super) handle: Handle,
     /// Of a component: what its imports led to when it was last told.
-    bound: Vec<(String, u64)>,
+    pub(super) bound: Vec<(String, u64)>,
 }
 
 /// What must be rebuilt.
 #[derive(Debug, Default)]
-struct Changed {
-    places: bool,
-    links: bool,
-    routes: bool,
+pub(super) struct Changed {
+    pub(super) places: bool,
+    pub(super) links: bool,
+    pub(super) routes: bool,
 }
 
 impl ControlHandle {
@@ -150,7 +147,7 @@ impl Control {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Seen(seen) => self.see(seen),
+            Input::Seen(seen) => self.see(*seen),
             Input::Started(id, attempt, Ok(handle)) => self.started(&id, attempt, handle),
             Input::Started(id, attempt, Err(failure)) => {
                 tracing::warn!("cannot start {id}: {}", failure.reason);
@@ -263,7 +260,7 @@ impl Control {
         }
     }
 
-    fn apply(&mut self, event: Event) {
+    pub(super) fn apply(&mut self, event: Event) {
         for effect in self.state.apply(event) {
             self.carry_out(effect);
         }
@@ -372,150 +369,11 @@ impl Control {
     }
 
     /// Where calls to `id` go: this host, or the process that it launched for it.
-    fn process_of(&self, id: &ObjectId) -> ProcessId {
+    pub(super) fn process_of(&self, id: &ObjectId) -> ProcessId {
         match self.running.get(id).map(|run| &run.handle) {
             Some(Handle::Process(process)) => process.id(),
             _ => self.parts.member.process,
         }
-    }
-
-    fn report(&mut self, report: Report) {
-        let process = self.process_of(&report.object);
-        let at = self.since(&report, process);
-        let run = self.running.get(&report.object);
-        let world = run.and_then(|run| run.handle.world());
-        let serves = world.map(|world| world.exports.keys().map(|name| name.key()).collect());
-        let digest = match run.map(|run| &run.handle) {
-            Some(Handle::Component(actor)) => Some(actor.program().digest()),
-            _ => None,
-        };
-        let is_process = matches!(run.map(|run| &run.handle), Some(Handle::Process(_)));
-        let running = Running {
-            object: report.object.clone(),
-            kind: report.kind,
-            process,
-            incarnation: self.parts.member.incarnation,
-            host: Some(self.parts.member.process),
-            generation: report.generation,
-            digest,
-            serves: serves.unwrap_or_default(),
-            state: report.state,
-            reason: report.reason.clone(),
-            since: at,
-        };
-        self.announce(&running);
-        self.last_word.insert(report.object, running.clone());
-        // A process of its own writes its own status while it lives.
-        if !is_process {
-            self.parts.status.write(StatusWrite::Put(Box::new(running)));
-        }
-    }
-
-    fn since(&mut self, report: &Report, process: ProcessId) -> String {
-        let now = Since { state: report.state, at: self.parts.member.clock.rfc3339() };
-        let since =
-            self.since.entry((report.object.clone(), process)).or_insert_with(|| now.clone());
-        if since.state != report.state {
-            *since = now;
-        }
-        since.at.clone()
-    }
-
-    /// Tells people what changed.
-    fn announce(&self, running: &Running) {
-        let Running { object, state, reason, .. } = running;
-        let is_news = self.last_word.get(object).is_none_or(|last| {
-            last.state != *state || last.digest != running.digest || last.reason != *reason
-        });
-        if !is_news {
-            return;
-        }
-        let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let member = &self.parts.member;
-        match state {
-            RunState::Ready => {
-                tracing::info!("{object} is ready");
-                member.tell(EventKind::ObjectReady, Some(object), format!("{object} is ready"));
-            }
-            RunState::Pending => {
-                tracing::warn!("{object} waits{why}");
-                member.tell(EventKind::ImportPending, Some(object), format!("{object} waits{why}"));
-            }
-            RunState::Degraded | RunState::Failed => {
-                member.tell(
-                    EventKind::ObjectFailed,
-                    Some(object),
-                    format!("{object} is not well{why}"),
-                );
-            }
-            RunState::Starting | RunState::Draining => {}
-        }
-    }
-
-    fn rebuild(&mut self) {
-        let changed = std::mem::take(&mut self.changed);
-        if changed.places {
-            let (own, rpc) = (self.parts.member.process, self.parts.rpc.clone());
-            let places =
-                self.records.places(own, |process| Peer::new(process, rpc.remote(process)));
-            self.parts.table.set_places(places);
-        }
-        if changed.links || changed.places {
-            self.rebind_all();
-        }
-        if changed.routes {
-            let routes = self.records.routes.values().map(|route| route.record.clone()).collect();
-            self.parts.routes.send_replace(Arc::new(routes));
-        }
-    }
-
-    /// Gives every component here its links as they now are, and notes what still waits.
-    fn rebind_all(&mut self) {
-        let ids: Vec<ObjectId> = self.running.keys().cloned().collect();
-        for id in ids {
-            if let Some(mut run) = self.running.remove(&id) {
-                let waiting = self.bind(&id, &mut run);
-                self.running.insert(id.clone(), run);
-                self.apply(Event::Waiting(id, waiting));
-            }
-        }
-    }
-
-    /// Resolves one component's imports; returns what they wait for.
-    fn bind(&self, id: &ObjectId, run: &mut Run) -> Vec<String> {
-        let Handle::Component(actor) = &run.handle else { return Vec::new() };
-        let (imports, links) = (linked_imports(actor.program()), self.records.links_of(id));
-        let resolved = resolve::resolve(imports.iter(), &links, |link| self.binding(link));
-        let bound: Vec<_> = links.iter().map(|link| (link.key.clone(), link.revision)).collect();
-        let waiting = self.waiting(id, &resolved);
-        if run.bound != bound {
-            run.bound = bound;
-            actor.set_links(Arc::new(resolved.links));
-        }
-        waiting
-    }
-
-    fn binding(&self, link: &Entry<Link>) -> Binding {
-        let router = Arc::clone(&self.parts.router);
-        Binding {
-            target: link.record.target.clone(),
-            link: resolve::link_ref(link),
-            invoke: Arc::new(Linked::new(router, &link.record)),
-        }
-    }
-
-    fn waiting(&self, id: &ObjectId, resolved: &Resolved) -> Vec<String> {
-        let missing = resolved.missing.iter().map(|import| {
-            let package = import.package();
-            format!("{import} has no link; make one: wicker link set {id} {package} TARGET")
-        });
-        let (places, locals) = (self.parts.table.places(), self.parts.table.locals());
-        let absent = resolved.targets.iter().filter(|target| {
-            places.of(target).is_empty()
-                && !locals.contains_key(*target)
-                && !self.running.contains_key(*target)
-        });
-        missing.chain(absent.map(|target| format!("{target} does not run anywhere"))).collect()
     }
 }
 
