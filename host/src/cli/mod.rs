@@ -3,14 +3,30 @@
 //! [`main`] is where an error becomes one line on stderr and an exit code; no verb prints its own errors. What a verb
 //! prints for people or scripts goes through [`out`].
 
+pub mod call;
+pub mod deploy;
+pub mod events;
+pub mod inspect;
+pub mod inventory;
+pub mod link;
+pub mod logs;
 pub mod out;
 pub mod provider;
+pub mod ps;
+pub mod run;
+pub mod session;
+pub mod table;
+pub mod undeploy;
 pub mod up;
+
+#[cfg(test)]
+mod golden;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use wicker_reconciler::diagnostic::Problems;
 
 /// Runs WebAssembly components as actors on any number of machines, linked by what they import and export.
 #[derive(Debug, Parser)]
@@ -37,7 +53,7 @@ pub struct Global {
     )]
     pub lattice: String,
     /// The NATS server. By default the one on 127.0.0.1:4222, else the one that a `wicker up` on this machine started.
-    #[arg(long, global = true, env = "WICKER_NATS", value_name = "URL")]
+    #[arg(long, global = true, env = "WICKER_NATS_URL", value_name = "URL")]
     pub nats: Option<String>,
     /// Where hosts on this machine keep their state. By default `$XDG_DATA_HOME/wicker` (`~/.local/share/wicker`).
     #[arg(long, global = true, env = "WICKER_DATA", value_name = "DIR")]
@@ -68,6 +84,24 @@ pub enum Output {
 pub enum Command {
     /// Run a host in this terminal, with the given manifests and components.
     Up(up::Args),
+    /// Make the lattice what manifests say, and wait until it is.
+    Deploy(deploy::Args),
+    /// Remove everything that an application declared.
+    Undeploy(undeploy::Args),
+    /// Show hosts, components, providers, links and routes.
+    Ps(ps::Args),
+    /// Show one component, provider, host or `.wasm` file, whole.
+    Inspect(inspect::Args),
+    /// Say who serves an import, while everything runs.
+    Link(link::Args),
+    /// Show what components and providers wrote.
+    Logs(logs::Args),
+    /// Show what happens, as it happens.
+    Events(events::Args),
+    /// Call a function of a component or provider.
+    Call(call::Args),
+    /// Run a command component here, to its exit code.
+    Run(run::Args),
     /// Run one of the built-in providers as a process of its own.
     Provider(provider::Args),
 }
@@ -88,12 +122,27 @@ pub fn main(cli: Cli) -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Up(args) => Box::pin(up::run(args, cli.global)).await,
+        Command::Deploy(args) => Box::pin(deploy::run(args, cli.global)).await,
+        Command::Undeploy(args) => Box::pin(undeploy::run(args, cli.global)).await,
+        Command::Ps(args) => Box::pin(ps::run(args, cli.global)).await,
+        Command::Inspect(args) => Box::pin(inspect::run(args, cli.global)).await,
+        Command::Link(args) => Box::pin(link::run(args, cli.global)).await,
+        Command::Logs(args) => Box::pin(logs::run(args, cli.global)).await,
+        Command::Events(args) => Box::pin(events::run(args, cli.global)).await,
+        Command::Call(args) => Box::pin(call::run(args, cli.global)).await,
+        Command::Run(args) => Box::pin(run::run(args, cli.global)).await,
         Command::Provider(args) => Box::pin(provider::run(args, cli.global)).await,
     }
 }
 
-/// One line: the error and its causes, joined.
+/// One line: the error and its causes, joined. Problems in manifests show the lines that they are about.
 fn fail(error: &anyhow::Error) -> ExitCode {
+    if let Some(found) = error.downcast_ref::<Problems>() {
+        let count = found.len();
+        out::problems(&found.to_string());
+        out::error(&format!("{count} {} in the manifest", if count == 1 { "problem" } else { "problems" }));
+        return ExitCode::FAILURE;
+    }
     out::error(&format!("{error:#}"));
     ExitCode::FAILURE
 }

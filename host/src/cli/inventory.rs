@@ -1,0 +1,139 @@
+//! Reads the lattice once: records, who is alive, what runs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use futures::future::join_all;
+use wicker_lattice::call::Status;
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::record::{Host, Running, Types};
+use wicker_lattice::store::{Entry, Record, Store, StoreError};
+use wicker_reconciler::inventory::{Builtin, Builtins, Inventory, Records, Stored};
+use wicker_reconciler::names::{self, Resolved};
+
+use crate::cli::session::Session;
+
+/// A live process answers a question within milliseconds; a frozen one never.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Everything that planning and showing need.
+///
+/// # Errors
+/// The lattice's state cannot be reached.
+pub async fn read(session: &Session) -> anyhow::Result<Inventory> {
+    let store = &session.store;
+    let (applications, components, providers) =
+        tokio::try_join!(records(store), records(store), records(store))?;
+    let (links, routes, placements) = tokio::try_join!(records(store), records(store), records(store))?;
+    let (mut hosts, mut running, types) =
+        tokio::try_join!(all::<Host>(store), all::<Running>(store), all::<Types>(store))?;
+    let alive = alive(session, &hosts, &running).await;
+    hosts.retain(|host| alive.contains(&host.process));
+    running.retain(|each| alive.contains(&each.process));
+    hosts.sort_by(|a, b| (&a.name, a.process).cmp(&(&b.name, b.process)));
+    let worlds = types.into_iter().map(|types| (types.digest, types.world));
+    Ok(Inventory {
+        hosts,
+        applications,
+        components,
+        providers,
+        links,
+        routes,
+        placements,
+        running,
+        worlds: worlds.collect(),
+    })
+}
+
+async fn records<R: Record>(store: &Store) -> Result<Records<R>, StoreError> {
+    let entries = store.list::<R>(&R::all()).await?;
+    let stored = |entry: Entry<R>| (entry.key, Stored { record: entry.record, revision: entry.revision });
+    Ok(entries.into_iter().map(stored).collect())
+}
+
+async fn all<R: Record>(store: &Store) -> Result<Vec<R>, StoreError> {
+    let entries = store.list::<R>(&R::all()).await?;
+    Ok(entries.into_iter().map(|entry| entry.record).collect())
+}
+
+/// Which of these processes answer. A verb has no time to watch leases end, so it asks; every process answers a
+/// question, if only to say that it does not know it.
+async fn alive(session: &Session, hosts: &[Host], running: &[Running]) -> BTreeSet<ProcessId> {
+    let hosts = hosts.iter().map(|host| host.process);
+    let processes: BTreeSet<ProcessId> = hosts.chain(running.iter().map(|each| each.process)).collect();
+    let ask = |process| async move {
+        let question = session.nats.query::<_, serde_json::Value>(
+            (&session.lattice, process),
+            "ping",
+            &serde_json::Value::Null,
+            ANSWER_TIMEOUT,
+        );
+        match question.await {
+            Err(error) if matches!(error.status, Status::Unavailable | Status::Deadline) => None,
+            Ok(_) | Err(_) => Some(process),
+        }
+    };
+    join_all(processes.into_iter().map(ask)).await.into_iter().flatten().collect()
+}
+
+/// The provider implementations of this program, as validation sees them.
+#[must_use]
+pub fn builtins() -> Builtins {
+    let entry = |builtin: &wicker_provider::Builtin| {
+        let facts = Builtin { sharing: builtin.sharing(), world: builtin.world() };
+        (builtin.name().to_owned(), facts)
+    };
+    crate::provider::registry::builtins().iter().map(entry).collect()
+}
+
+/// The object that a user means by `text`.
+///
+/// # Errors
+/// None or several are called so.
+pub fn object(inventory: &Inventory, text: &str) -> anyhow::Result<ObjectId> {
+    match names::resolve(text, inventory.objects()) {
+        Resolved::One(id) => Ok(id),
+        Resolved::Several(ids) => {
+            let ids: Vec<&str> = ids.iter().map(ObjectId::as_str).collect();
+            bail!("`{text}` may mean {}: write more of the id", ids.join(" or "))
+        }
+        Resolved::Unknown(_) | Resolved::None => {
+            let known: Vec<String> = inventory.objects().map(crate::cli::table::short).collect();
+            let known = if known.is_empty() { "nothing yet".to_owned() } else { known.join(", ") };
+            bail!("nothing in the lattice is called `{text}`; there is {known}")
+        }
+    }
+}
+
+/// The live host that a user means by `text`: its name, or any ending of its id.
+///
+/// # Errors
+/// None or several are called so.
+pub fn host<'a>(inventory: &'a Inventory, text: &str) -> anyhow::Result<&'a Host> {
+    let ending = text.to_ascii_uppercase();
+    let is_meant = |host: &&Host| host.name == text || host.process.to_string().ends_with(&ending);
+    let found: Vec<&Host> = inventory.hosts.iter().filter(is_meant).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let names: Vec<&str> = inventory.hosts.iter().map(|host| host.name.as_str()).collect();
+            bail!("no live host is called `{text}`; there is {}", names.join(", "))
+        }
+        several => {
+            let ids: Vec<String> = several.iter().map(|host| host.process.to_string()).collect();
+            bail!("`{text}` may mean host {}: write an id, or its last letters", ids.join(" or "))
+        }
+    }
+}
+
+/// Fails where nobody could run anything.
+///
+/// # Errors
+/// No host is alive.
+pub fn require_hosts(session: &Session, inventory: &Inventory) -> anyhow::Result<()> {
+    let first = inventory.hosts.first();
+    first.map(|_| ()).with_context(|| {
+        format!("no host runs in lattice `{}`: start one with `wicker up`", session.lattice)
+    })
+}

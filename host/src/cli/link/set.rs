@@ -1,0 +1,239 @@
+//! `wicker link set SOURCE INTERFACE TARGET`: one revision-checked write. A target that is not there yet and is the
+//! name of a builtin is made first, and is ready before anything leads to it.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use wicker_lattice::call::DEFAULT_LINK;
+use wicker_lattice::event::EventKind;
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::record::{Link, Scope, Sharing, Spread};
+use wicker_lattice::store::{Record as _, StoreError, key};
+use wicker_lattice::types::World;
+use wicker_reconciler::compat::mismatches;
+use wicker_reconciler::inventory::{Builtins, Inventory};
+use wicker_reconciler::names::{self, Resolved};
+use wicker_reconciler::pattern::InterfacePattern;
+use wicker_reconciler::plan::plan_shared;
+use wicker_reconciler::validate::shared_provider;
+
+use super::scopes;
+use crate::cli::deploy::{apply, wait};
+use crate::cli::session::Session;
+use crate::cli::table::short;
+use crate::cli::{inventory, out, ps};
+
+/// What `wicker link set` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Who imports: any ending of its id.
+    #[arg(value_name = "SOURCE")]
+    pub source: String,
+    /// The interface or package to link: `wasi:keyvalue`, `acme:greet/api`. Without a version it means all that the
+    /// source imports.
+    #[arg(value_name = "INTERFACE")]
+    pub interface: InterfacePattern,
+    /// Who serves it from now on: any ending of an id, or the name of a builtin provider, which is started if it does
+    /// not run.
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// The link's name.
+    #[arg(long, default_value = DEFAULT_LINK, value_name = "NAME")]
+    pub name: String,
+    /// Config for the target; repeatable. What is not given is not kept.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub config: Vec<(String, String)>,
+    /// Longest call through this link, in milliseconds. Default 10000.
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub call_timeout: Option<u64>,
+    /// Where to start a builtin provider that does not run yet: a host's name, or any ending of its id.
+    #[arg(long, value_name = "HOST")]
+    pub on: Option<String>,
+    /// How long to wait for a provider that is started, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub timeout: u64,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// What was done, as `--output json` prints it.
+#[derive(Debug, Serialize)]
+struct Report {
+    source: ObjectId,
+    interface: Scope,
+    name: String,
+    from: Option<ObjectId>,
+    target: ObjectId,
+    revision: u64,
+    /// `ready`, or `pending` where nobody serves the target yet.
+    state: &'static str,
+}
+
+pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCode> {
+    let builtins = inventory::builtins();
+    let inventory = inventory::read(session).await?;
+    let source = source(&inventory, &args.source)?;
+    let target = target(&inventory, &builtins, &args.target)?;
+    let world = inventory.world(&source, &builtins);
+    let scopes = scopes(&source, &args.interface, world)?;
+    let target_world = inventory.world(&target, &builtins).or_else(|| {
+        shared_provider(&target, &builtins).and_then(|_| builtins.get(target.name())).map(|builtin| &builtin.world)
+    });
+    check_types(&args.interface, (&source, world), (&target, target_world))?;
+    let inventory = match start(session, &args, &target, &builtins, &inventory).await? {
+        true => inventory::read(session).await?,
+        false => inventory,
+    };
+    let mut reports = Vec::with_capacity(scopes.len());
+    for scope in scopes {
+        let link = Link {
+            source: source.clone(),
+            scope,
+            name: args.name.clone(),
+            target: target.clone(),
+            config: args.config.iter().cloned().collect::<BTreeMap<_, _>>(),
+            timeout_ms: args.call_timeout,
+            idempotent: Vec::new(),
+        };
+        reports.push(write(session, &inventory, link).await?);
+    }
+    print(session, &reports);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A source may be named in full before it is there.
+fn source(inventory: &Inventory, text: &str) -> anyhow::Result<ObjectId> {
+    match names::resolve(text, inventory.objects()) {
+        Resolved::One(id) | Resolved::Unknown(id) => Ok(id),
+        Resolved::Several(_) | Resolved::None => inventory::object(inventory, text),
+    }
+}
+
+/// A target may be the name of a builtin, or be named in full before it is there.
+fn target(inventory: &Inventory, builtins: &Builtins, text: &str) -> anyhow::Result<ObjectId> {
+    if builtins.contains_key(text) {
+        return Ok(ObjectId::bare(text)?);
+    }
+    source(inventory, text).map_err(|error| {
+        let names: Vec<&str> = builtins.keys().map(String::as_str).collect();
+        anyhow::anyhow!("{error}; builtin providers: {}", names.join(", "))
+    })
+}
+
+fn check_types(
+    pattern: &InterfacePattern,
+    (source, imports): (&ObjectId, Option<&World>),
+    (target, exports): (&ObjectId, Option<&World>),
+) -> anyhow::Result<()> {
+    let (Some(imports), Some(exports)) = (imports, exports) else { return Ok(()) };
+    let meant = imports.imports.iter().filter(|(name, _)| pattern.matches(name));
+    let found: Vec<String> = meant
+        .flat_map(|(name, functions)| mismatches(name, functions, exports))
+        .map(|mismatch| mismatch.to_string())
+        .collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    bail!("{} cannot serve {}: it {}", short(target), short(source), found.join("; it "))
+}
+
+/// Makes the provider that a builtin's name means and waits until it is ready. `false`: there was nothing to make.
+async fn start(
+    session: &Session,
+    args: &Args,
+    target: &ObjectId,
+    builtins: &Builtins,
+    inventory: &Inventory,
+) -> anyhow::Result<bool> {
+    let is_there = inventory.objects().any(|id| id == target);
+    let Some(mut provider) = shared_provider(target, builtins).filter(|_| !is_there) else {
+        if args.on.is_some() {
+            check_runs_on(inventory, args, target)?;
+        }
+        return Ok(false);
+    };
+    inventory::require_hosts(session, inventory)?;
+    let on: Option<ProcessId> = match &args.on {
+        Some(name) => {
+            let host = inventory::host(inventory, name)?;
+            let labels = BTreeMap::from([("host".to_owned(), host.name.clone())]);
+            provider.spread = Spread { replicas: Some(1), labels };
+            Some(host.process)
+        }
+        None => None,
+    };
+    let sharing = if provider.sharing == Sharing::Exclusive { "on one host" } else { "on every host" };
+    out::note(&format!("starting {} {}", short(target), if on.is_some() { "there" } else { sharing }));
+    let plan = plan_shared(&provider, on, inventory);
+    apply(&session.store, &plan).await.with_context(|| format!("cannot start {}", short(target)))?;
+    wait(session, &plan.placed, inventory, Duration::from_secs(args.timeout))
+        .await
+        .with_context(|| format!("{} does not start; the link is as it was", short(target)))?;
+    Ok(true)
+}
+
+fn check_runs_on(inventory: &Inventory, args: &Args, target: &ObjectId) -> anyhow::Result<()> {
+    let wanted = args.on.as_deref().map(|name| inventory::host(inventory, name)).transpose()?;
+    let hosts: Vec<ProcessId> = inventory.placements_of(target).map(|(_, stored)| stored.record.host).collect();
+    if wanted.is_some_and(|host| !hosts.contains(&host.process)) {
+        let names: Vec<String> = hosts.iter().map(|host| ps::host_name(inventory, *host)).collect();
+        bail!("{} runs on {} already: leave --on out", short(target), names.join(", "));
+    }
+    Ok(())
+}
+
+/// Writes one link over the revision that was read; whoever loses the race is told.
+async fn write(session: &Session, inventory: &Inventory, link: Link) -> anyhow::Result<Report> {
+    let key = key::link(&link.source, &link.scope, &link.name);
+    let before = inventory.links.get(&key);
+    let written = match before {
+        Some(stored) => session.store.update(&link, stored.revision).await,
+        None => session.store.create(&link).await,
+    };
+    let revision = match written {
+        Ok(revision) => revision,
+        Err(StoreError::Conflict { .. }) => {
+            let now = session.store.get::<Link>(&link.key()).await?;
+            let now = now.map_or_else(|| "nothing".to_owned(), |entry| short(&entry.record.target));
+            bail!("somebody else changed this link meanwhile; it leads to {now} now: run again to overrule");
+        }
+        Err(error) => return Err(error).context("cannot write the link; it may or may not be set: see `wicker link ls`"),
+    };
+    let from = before.map(|stored| stored.record.target.clone());
+    let state = ps::link_row(inventory, &link).state;
+    let report =
+        Report { source: link.source, interface: link.scope, name: link.name, from, target: link.target, revision, state };
+    session.tell(EventKind::LinkSet, Some(&report.source), report.to_string()).await?;
+    Ok(report)
+}
+
+fn print(session: &Session, reports: &[Report]) {
+    if session.is_json() {
+        return out::json(&reports);
+    }
+    for report in reports {
+        out::line(&report.to_string());
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { source, interface, from, target, state, .. } = self;
+        write!(f, "{} {}: ", short(source), interface.as_str())?;
+        match from {
+            Some(from) if from != target => write!(f, "{} → {}", short(from), short(target))?,
+            Some(_) | None => write!(f, "{}", short(target))?,
+        }
+        match *state {
+            "ready" => f.write_str(" (ready)"),
+            _ => write!(f, " (pending: {} is not running; calls wait for it)", short(target)),
+        }
+    }
+}

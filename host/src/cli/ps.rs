@@ -1,0 +1,352 @@
+//! `wicker ps`: hosts, components, providers, links and routes, as the lattice's records and processes say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::record::{
+    Host, Link, ObjectKind, Provider, ProviderSource, Route, RunState, Running, Scope,
+};
+use wicker_reconciler::inventory::Inventory;
+use wicker_reconciler::route;
+
+use crate::cli::session::Session;
+use crate::cli::table::{Table, short, short_digest};
+use crate::cli::{Global, inventory, out};
+
+/// What `wicker ps` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Everything that runs, as `--output json` prints it.
+#[derive(Debug, Serialize)]
+pub struct Ps {
+    /// Live hosts, by name.
+    pub hosts: Vec<HostRow>,
+    /// Components, by id and host.
+    pub components: Vec<ObjectRow>,
+    /// Providers, by id and host.
+    pub providers: Vec<ObjectRow>,
+    /// Links, by source and interface.
+    pub links: Vec<LinkRow>,
+    /// Routes, by host and path.
+    pub routes: Vec<RouteRow>,
+}
+
+/// One live host.
+#[derive(Debug, Clone, Serialize)]
+pub struct HostRow {
+    /// Its name.
+    pub host: String,
+    /// Its id.
+    pub process: ProcessId,
+    /// Where it answers HTTP.
+    pub http: Option<String>,
+    /// What placement matches against.
+    pub labels: BTreeMap<String, String>,
+    /// Wicker's version.
+    pub version: String,
+    /// `ready`, `draining` or `degraded`.
+    pub state: &'static str,
+    /// Why it is degraded.
+    pub reason: Option<String>,
+}
+
+/// One object on one host, or nowhere.
+#[derive(Debug, Clone, Serialize)]
+pub struct ObjectRow {
+    /// Which object.
+    pub object: ObjectId,
+    /// Of a provider: what runs.
+    pub implementation: Option<String>,
+    /// Of a component: what is loaded, or should be.
+    pub digest: Option<String>,
+    /// Of what runs, or should.
+    pub generation: u64,
+    /// The host's name; `None`: no host has it.
+    pub host: Option<String>,
+    /// Where calls go.
+    pub process: Option<ProcessId>,
+    /// `None`: its host has said nothing about it yet.
+    pub state: Option<RunState>,
+    /// Why it is so.
+    pub reason: Option<String>,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+}
+
+/// One link.
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkRow {
+    /// Who imports.
+    pub source: ObjectId,
+    /// Package or interface.
+    pub interface: Scope,
+    /// The link's name.
+    pub name: String,
+    /// Who serves it.
+    pub target: ObjectId,
+    /// Typed by the target.
+    pub config: BTreeMap<String, String>,
+    /// `ready`, or `pending` where nobody serves the target.
+    pub state: &'static str,
+}
+
+/// One route.
+#[derive(Debug, Clone, Serialize)]
+pub struct RouteRow {
+    /// `HOST/PATH`, as manifests write it.
+    pub route: String,
+    /// Who answers.
+    pub target: ObjectId,
+    /// Who claimed it.
+    pub claimed_by: String,
+    /// The only host whose listener answers it.
+    pub only_on: Option<String>,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// The lattice cannot be reached.
+pub async fn run(_args: Args, global: Global) -> anyhow::Result<ExitCode> {
+    let session = Session::open(&global).await?;
+    let ps = Ps::new(&inventory::read(&session).await?);
+    if session.is_json() {
+        out::json(&ps);
+    } else {
+        out::line(ps.to_string().trim_end());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Ps {
+    /// What there is to see in an inventory.
+    #[must_use]
+    pub fn new(inventory: &Inventory) -> Self {
+        let components = inventory.components.values().flat_map(|stored| {
+            let component = &stored.record;
+            let empty = ObjectRow {
+                digest: Some(component.digest.clone()),
+                ..empty_row(&component.id, component.generation)
+            };
+            object_rows(inventory, empty)
+        });
+        let providers = inventory.providers.values().flat_map(|stored| {
+            let provider = &stored.record;
+            let empty = ObjectRow {
+                implementation: Some(implementation(provider)),
+                ..empty_row(&provider.id, provider.generation)
+            };
+            object_rows(inventory, empty)
+        });
+        let links = inventory.links.values().map(|stored| link_row(inventory, &stored.record));
+        let routes = inventory.routes.values().map(|stored| route_row(inventory, &stored.record));
+        let mut links: Vec<LinkRow> = links.collect();
+        links.sort_by(|a, b| (&a.source, &a.interface, &a.name).cmp(&(&b.source, &b.interface, &b.name)));
+        let mut routes: Vec<RouteRow> = routes.collect();
+        routes.sort_by(|a, b| a.route.cmp(&b.route));
+        Self {
+            hosts: inventory.hosts.iter().map(host_row).collect(),
+            components: components.collect(),
+            providers: providers.collect(),
+            links,
+            routes,
+        }
+    }
+}
+
+fn host_row(host: &Host) -> HostRow {
+    let state = match (host.is_draining, &host.degraded) {
+        (true, _) => "draining",
+        (false, Some(_)) => "degraded",
+        (false, None) => "ready",
+    };
+    HostRow {
+        host: host.name.clone(),
+        process: host.process,
+        http: host.http.clone(),
+        labels: host.labels.clone(),
+        version: host.version.clone(),
+        state,
+        reason: host.degraded.clone(),
+    }
+}
+
+fn empty_row(object: &ObjectId, generation: u64) -> ObjectRow {
+    ObjectRow {
+        object: object.clone(),
+        implementation: None,
+        digest: None,
+        generation,
+        host: None,
+        process: None,
+        state: None,
+        reason: None,
+        since: None,
+    }
+}
+
+/// One row for each process that runs the object or is to; one without a host where none is.
+pub(crate) fn object_rows(inventory: &Inventory, empty: ObjectRow) -> Vec<ObjectRow> {
+    let of_this = |running: &&Running| running.object == empty.object;
+    let runs_on = |process: ProcessId| {
+        move |running: &Running| running.host.unwrap_or(running.process) == process
+    };
+    let mut rows: Vec<ObjectRow> =
+        inventory.running.iter().filter(of_this).map(|running| running_row(inventory, &empty, running)).collect();
+    for (_, stored) in inventory.placements_of(&empty.object) {
+        let host = stored.record.host;
+        let is_running = inventory.running.iter().filter(of_this).any(runs_on(host));
+        if !is_running {
+            let reason = inventory.host(host).is_none().then(|| "its host is away".to_owned());
+            let host = Some(host_name(inventory, host));
+            rows.push(ObjectRow { host, reason, ..empty.clone() });
+        }
+    }
+    if rows.is_empty() {
+        rows.push(empty);
+    }
+    rows.sort_by(|a, b| (&a.host, a.process).cmp(&(&b.host, b.process)));
+    rows
+}
+
+fn running_row(inventory: &Inventory, empty: &ObjectRow, running: &Running) -> ObjectRow {
+    let host = running.host.map(|host| host_name(inventory, host));
+    ObjectRow {
+        digest: running.digest.clone().or_else(|| empty.digest.clone()),
+        generation: running.generation,
+        host: Some(host.unwrap_or_else(|| "(by hand)".to_owned())),
+        process: Some(running.process),
+        state: Some(running.state),
+        reason: running.reason.clone(),
+        since: Some(running.since.clone()),
+        ..empty.clone()
+    }
+}
+
+/// A host's name; its id where it is away.
+pub(crate) fn host_name(inventory: &Inventory, process: ProcessId) -> String {
+    inventory.host(process).map_or_else(|| process.to_string(), |host| host.name.clone())
+}
+
+/// What a provider's process runs.
+pub(crate) fn implementation(provider: &Provider) -> String {
+    match &provider.source {
+        ProviderSource::Builtin(name) => name.clone(),
+        ProviderSource::BuiltinProcess(name) => format!("{name} (process)"),
+        ProviderSource::Command(words) => words.join(" "),
+        ProviderSource::External => "(external)".to_owned(),
+    }
+}
+
+/// A link as it is shown.
+pub(crate) fn link_row(inventory: &Inventory, link: &Link) -> LinkRow {
+    let mut of_target = inventory.running.iter().filter(|running| running.object == link.target);
+    let is_served = of_target.any(|running| running.state.takes_calls());
+    LinkRow {
+        source: link.source.clone(),
+        interface: link.scope.clone(),
+        name: link.name.clone(),
+        target: link.target.clone(),
+        config: link.config.clone(),
+        state: if is_served { "ready" } else { "pending" },
+    }
+}
+
+fn route_row(inventory: &Inventory, route: &Route) -> RouteRow {
+    RouteRow {
+        route: route::print(route.host.as_deref(), &route.path),
+        target: route.target.clone(),
+        claimed_by: route.claimed_by.clone(),
+        only_on: route.only_on.map(|process| host_name(inventory, process)),
+    }
+}
+
+/// A state as people and programs read it.
+#[must_use]
+pub fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Starting => "starting",
+        RunState::Ready => "ready",
+        RunState::Pending => "pending",
+        RunState::Degraded => "degraded",
+        RunState::Failed => "failed",
+        RunState::Draining => "draining",
+    }
+}
+
+impl fmt::Display for Ps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.hosts.is_empty() {
+            writeln!(f, "no host runs: start one with `wicker up`")?;
+        }
+        let tables = [
+            hosts_table(&self.hosts),
+            objects_table(&self.components, ObjectKind::Component),
+            objects_table(&self.providers, ObjectKind::Provider),
+            links_table(&self.links),
+            routes_table(&self.routes),
+        ];
+        let shown = tables.iter().filter(|table| !table.is_empty()).map(ToString::to_string);
+        f.write_str(&shown.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+fn hosts_table(rows: &[HostRow]) -> Table {
+    let mut table = Table::new(["HOST", "ID", "HTTP", "STATE", "LABELS"]);
+    for row in rows {
+        let labels = row.labels.iter().filter(|(key, _)| *key != "host");
+        let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+        let state = state_and_reason(row.state, row.reason.as_deref());
+        let http = row.http.clone().unwrap_or_default();
+        table.row([row.host.clone(), row.process.to_string(), http, state, labels.join(",")]);
+    }
+    table
+}
+
+/// The table of components, or of providers.
+pub(crate) fn objects_table(rows: &[ObjectRow], kind: ObjectKind) -> Table {
+    let mut table = match kind {
+        ObjectKind::Component => Table::new(["COMPONENT", "DIGEST", "HOST", "STATE"]),
+        ObjectKind::Provider => Table::new(["PROVIDER", "RUNS", "HOST", "STATE"]),
+    };
+    for row in rows {
+        let what = row.digest.as_deref().map(short_digest).or_else(|| row.implementation.clone());
+        let state = match (row.state, &row.host) {
+            (Some(state), _) => state_name(state),
+            (None, Some(_)) => "placed",
+            (None, None) => "not placed",
+        };
+        let state = state_and_reason(state, row.reason.as_deref());
+        let host = row.host.clone().unwrap_or_default();
+        table.row([short(&row.object), what.unwrap_or_default(), host, state]);
+    }
+    table
+}
+
+/// The table of links.
+pub(crate) fn links_table(rows: &[LinkRow]) -> Table {
+    let mut table = Table::new(["LINK", "INTERFACE", "NAME", "TARGET", "STATE"]);
+    for row in rows {
+        let interface = row.interface.as_str().to_owned();
+        let target = short(&row.target);
+        table.row([short(&row.source), interface, row.name.clone(), target, row.state.to_owned()]);
+    }
+    table
+}
+
+fn routes_table(rows: &[RouteRow]) -> Table {
+    let mut table = Table::new(["ROUTE", "TARGET", "CLAIMED BY", "ONLY ON"]);
+    for row in rows {
+        let only_on = row.only_on.clone().unwrap_or_default();
+        table.row([row.route.clone(), short(&row.target), row.claimed_by.clone(), only_on]);
+    }
+    table
+}
+
+fn state_and_reason(state: &str, reason: Option<&str>) -> String {
+    reason.map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"))
+}

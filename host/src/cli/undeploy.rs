@@ -1,0 +1,153 @@
+//! `wicker undeploy APP`: removes everything that an application declared.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use wicker_lattice::event::EventKind;
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record::{Application, Running};
+use wicker_lattice::store::{Change as Changed, Record as _, StoreError};
+use wicker_reconciler::inventory::Inventory;
+use wicker_reconciler::plan::{self, Plan, Step};
+
+use crate::cli::deploy::{Change, apply, changes};
+use crate::cli::session::Session;
+use crate::cli::table::short;
+use crate::cli::{Global, inventory, out};
+
+/// Races that a removal loses before it gives up.
+const ATTEMPTS: u32 = 10;
+
+/// What `wicker undeploy` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The application: its name, or `team/name`.
+    #[arg(value_name = "APP")]
+    pub application: String,
+    /// How long to wait until nothing of it runs, in seconds.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub timeout: u64,
+    /// Do not wait until it has stopped.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// What was removed, as `--output json` prints it.
+#[derive(Debug, Serialize)]
+struct Report {
+    application: String,
+    changes: Vec<Change>,
+    /// Links of others that lead to what is gone.
+    dangling: Vec<Dangling>,
+}
+
+#[derive(Debug, Serialize)]
+struct Dangling {
+    source: ObjectId,
+    interface: String,
+    target: ObjectId,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// There is no such application, or the lattice cannot be reached.
+pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
+    let session = Session::open(&global).await?;
+    let (application, plan, inventory) = remove(&session, &args.application).await?;
+    let name = format!("{}/{}", application.team, application.name);
+    session.tell(EventKind::ApplicationRemoved, None, name.clone()).await?;
+    let gone = gone(&plan);
+    if !args.detach {
+        let stopped = tokio::time::timeout(Duration::from_secs(args.timeout), until_gone(&session, &gone));
+        stopped.await.with_context(|| {
+            format!("{name} is removed, but after {} s some of it still runs: see `wicker ps`", args.timeout)
+        })?;
+    }
+    let report = Report { application: name, changes: changes(&plan), dangling: dangling(&inventory, &gone) };
+    print(&session, &report);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn remove(session: &Session, text: &str) -> anyhow::Result<(Application, Plan, Inventory)> {
+    for _ in 0..ATTEMPTS {
+        let inventory = inventory::read(session).await?;
+        let application = find(&inventory, text)?.clone();
+        let Some(plan) = plan::removal(&application.team, &application.name, &inventory) else {
+            bail!("no application is called `{text}`");
+        };
+        match apply(&session.store, &plan).await {
+            Ok(()) => return Ok((application, plan, inventory)),
+            Err(StoreError::Conflict { .. } | StoreError::Unavailable { .. }) => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot remove {text}")),
+        }
+    }
+    bail!("cannot remove {text}: others keep changing the same records, or JetStream does not answer")
+}
+
+fn find<'a>(inventory: &'a Inventory, text: &str) -> anyhow::Result<&'a Application> {
+    let full = |application: &Application| format!("{}/{}", application.team, application.name);
+    let all = || inventory.applications.values().map(|stored| &stored.record);
+    let found: Vec<&Application> =
+        all().filter(|application| application.name == text || full(application) == text).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let known: Vec<String> = all().map(full).collect();
+            bail!("no application is called `{text}`; there is {}", known.join(", "))
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|application| full(application)).collect();
+            bail!("`{text}` may mean {}: write the team too", names.join(" or "))
+        }
+    }
+}
+
+/// The objects that a plan removes.
+fn gone(plan: &Plan) -> BTreeSet<ObjectId> {
+    let object = |step: &Step| match step {
+        Step::Delete { before, .. } => before.object().cloned(),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(object).collect()
+}
+
+async fn until_gone(session: &Session, gone: &BTreeSet<ObjectId>) {
+    let mut watch = session.store.watch::<Running>(&Running::all());
+    let mut running: BTreeSet<String> = BTreeSet::new();
+    let mut is_current = false;
+    while !is_current || !running.is_empty() {
+        match watch.next().await {
+            Changed::Put(entry) if gone.contains(&entry.record.object) => _ = running.insert(entry.key),
+            Changed::Put(_) => {}
+            Changed::Deleted { key } => _ = running.remove(&key),
+            Changed::Current => is_current = true,
+        }
+    }
+}
+
+fn dangling(inventory: &Inventory, gone: &BTreeSet<ObjectId>) -> Vec<Dangling> {
+    let links = inventory.links.values().map(|stored| &stored.record);
+    links
+        .filter(|link| gone.contains(&link.target) && !gone.contains(&link.source))
+        .map(|link| Dangling {
+            source: link.source.clone(),
+            interface: link.scope.as_str().to_owned(),
+            target: link.target.clone(),
+        })
+        .collect()
+}
+
+fn print(session: &Session, report: &Report) {
+    if session.is_json() {
+        return out::json(report);
+    }
+    out::line(&format!("{} is removed", report.application));
+    for Dangling { source, interface, target } in &report.dangling {
+        let (source, target) = (short(source), short(target));
+        out::line(&format!("  note: {source} still links {interface} to {target}, which is gone: its calls wait"));
+    }
+}
