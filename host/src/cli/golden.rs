@@ -1,4 +1,4 @@
-//! What the verbs print, word for word. `WICKER_BLESS=1 cargo test -p wicker golden` writes the files anew.
+//! What the verbs print, word for word. `UPDATE_GOLDEN=1 cargo test -p wicker golden` writes the files anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,11 +23,11 @@ const STORE: &str = "wasi:keyvalue/store@0.2.0-draft";
 /// Compares `text` with the file, or writes the file.
 fn check(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/golden").join(name);
-    if std::env::var_os("WICKER_BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, text).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, golden, "{} differs; WICKER_BLESS=1 writes it anew", path.display());
+    assert_eq!(text, golden, "{} differs; UPDATE_GOLDEN=1 writes it anew", path.display());
 }
 
 fn check_json(name: &str, value: &impl Serialize) {

@@ -30,6 +30,14 @@ impl<'n> Fields<'n> {
         (!is_absent).then_some(node)
     }
 
+    /// The names that a section declares, whatever they stand for.
+    pub(super) fn names_in(&self, section: &str) -> Vec<&'n str> {
+        match self.get(section).map(|node| &node.value) {
+            Some(Value::Map(entries)) => entries.iter().map(|(key, _)| key.value.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Where a field's name stands.
     pub(super) fn key_span(&self, name: &str) -> Span {
         self.entries.iter().find(|(key, _)| key.value == name).map_or(self.span, |(key, _)| key.span)

@@ -10,7 +10,7 @@ use super::yaml::{Node, Value};
 use super::{Component, Link, Manifest, Provider, Route, default_team};
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::pattern::InterfacePattern;
-use crate::route;
+use crate::{route, suggest};
 
 const MANIFEST: [&str; 7] =
     ["application", "team", "version", "components", "providers", "links", "routes"];
@@ -36,15 +36,22 @@ pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) ->
     let components = reader.section(&fields, "components", "a component", Reader::component);
     let providers = reader.section(&fields, "providers", "a provider", Reader::provider);
     reader.names_differ(&components, &providers);
+    let links = reader.links(&fields);
+    let routes = reader.routes(&fields);
+    // By the file's own keys: an entry with a problem is declared all the same.
+    let mut names = fields.names_in("components");
+    reader.routes_lead_to_components(&routes, &names);
+    names.extend(fields.names_in("providers"));
+    reader.sources_exist(&links, &names);
     Some(Manifest {
         source: source.clone(),
+        application: application?,
         team: team.unwrap_or_else(default_team),
         version: version.map(|version| version.value),
         components,
         providers,
-        links: reader.links(&fields),
-        routes: reader.routes(&fields),
-        application: application?,
+        links,
+        routes,
     })
 }
 
@@ -84,6 +91,27 @@ impl Reader<'_> {
             if let Some(line) = lines.get(provider.name.value.as_str()) {
                 let message = format!("`{}` is a component already", provider.name.value);
                 self.error(provider.name.span, message, format!("see line {line}; rename one"));
+            }
+        }
+    }
+
+    fn sources_exist(&mut self, links: &[Link], names: &[&str]) {
+        let mut seen = Span::default();
+        for Link { source, .. } in links {
+            if !names.contains(&source.value.as_str()) && seen != source.span {
+                seen = source.span;
+                let message = format!("`{}` has links but is no component or provider here", source.value);
+                self.error(source.span, message, suggest::help(&source.value, names.iter().copied()));
+            }
+        }
+    }
+
+    fn routes_lead_to_components(&mut self, routes: &[Route], names: &[&str]) {
+        for Route { host, path, target, .. } in routes {
+            if !names.contains(&target.value.as_str()) {
+                let name = route::print(host.as_deref(), path);
+                let message = format!("the route {name} leads to `{}`, which is no component here", target.value);
+                self.error(target.span, message, suggest::help(&target.value, names.iter().copied()));
             }
         }
     }

@@ -74,8 +74,8 @@ fn all_problems_are_reported_at_once_with_their_places() {
              componets:\n  a: b\n\
              components:\n  api:\n    imagine: x\n    limits:\n      memory: 64\n      deadline: soon\n\
              providers:\n  store: {}\n  api: keyvalue-redb\n\
-             links:\n  api:\n    keyvalue: store\n\
-             routes:\n  http://x/: api\n"
+             links:\n  api:\n    keyvalue: store\n  wen:\n    wasi:sql: store\n    wasi:keyvalue: store\n\
+             routes:\n  http://x/: api\n  /: apj\n  /y: stor\n"
         ),
         [
             "1:14 `Shop` cannot name an application | names are 1 to 63 of a-z, 0-9 and inner hyphens",
@@ -86,7 +86,10 @@ fn all_problems_are_reported_at_once_with_their_places() {
             "9:17 deadline is `soon`, expected a duration | write a whole number and its unit: 500ms, 5s, 2m",
             "11:3 provider store does not say what to run | write one of builtin, process, command, external",
             "15:5 `keyvalue` is not an interface or package | write it as wasi:keyvalue or wasi:keyvalue/store@0.2.0",
-            "17:3 `http://x/` is not a route | leave the scheme away: HOST/PATH, /PATH or HOST",
+            "16:3 `wen` has links but is no component or provider here | known: api, store, api",
+            "20:3 `http://x/` is not a route | leave the scheme away: HOST/PATH, /PATH or HOST",
+            "21:6 the route / leads to `apj`, which is no component here | did you mean `api`?",
+            "22:7 the route /y leads to `stor`, which is no component here | known: api",
         ]
     );
 }

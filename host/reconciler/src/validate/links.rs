@@ -44,9 +44,8 @@ impl Batch<'_> {
 
     /// The records of one entry: one for each package or interface version that its source really imports.
     fn link(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Vec<Link> {
-        let source = self.source(manifest, link, problems);
-        let target = self.target(manifest, link, problems);
-        let (Some(source), Some(target)) = (source, target) else { return Vec::new() };
+        let Some(source) = manifest.id(&link.source.value) else { return Vec::new() };
+        let Some(target) = self.target(manifest, link, problems) else { return Vec::new() };
         if source == target {
             let message = format!("`{}` is linked to itself", link.source.value);
             problems.error(&manifest.source, link.target.span, message, "");
@@ -79,16 +78,6 @@ impl Batch<'_> {
         scopes.into_iter().map(record).collect()
     }
 
-    fn source(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Option<ObjectId> {
-        let name = &link.source.value;
-        if own_names(manifest).any(|each| each == name) {
-            return manifest.id(name);
-        }
-        let message = format!("`{name}` has links but is no component or provider here");
-        problems.error(&manifest.source, link.source.span, message, suggest::help(name, own_names(manifest)));
-        None
-    }
-
     /// Whom a target means: somebody in this file, a builtin, or somebody in the lattice.
     fn target(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Option<ObjectId> {
         let text = &link.target.value;
@@ -99,23 +88,42 @@ impl Batch<'_> {
             return ObjectId::bare(text).ok();
         }
         let others: Vec<ObjectId> = self.known_objects();
-        let (message, help) = match names::resolve(text, &others) {
-            Resolved::One(id) => return Some(id),
-            Resolved::Unknown(id) => {
-                let message = format!("{id} is not in the lattice yet");
-                let help = "calls wait until it is deployed";
-                problems.warning(&manifest.source, link.target.span, message, help);
-                return Some(id);
+        match names::resolve(text, &others) {
+            Resolved::One(id) => Some(id),
+            Resolved::Unknown(id) => self.target_to_come(manifest, link, id, problems),
+            Resolved::Several(ids) => {
+                let message = format!("`{text}` may mean several");
+                problems.error(&manifest.source, link.target.span, message, join(&ids));
+                None
             }
-            Resolved::Several(ids) => (format!("`{text}` may mean several"), join(&ids)),
             Resolved::None => {
                 let builtins = self.facts.builtins.keys().map(String::as_str);
-                let known = own_names(manifest).chain(builtins).chain(others.iter().map(ObjectId::as_str));
-                (format!("nothing is called `{text}`"), suggest::help(text, known))
+                let known = own_names(manifest).chain(builtins).chain(others.iter().map(ObjectId::name));
+                let id = match suggest::nearest(text, known.clone()) {
+                    Some(_) => None,
+                    None => id_to_come(manifest, text),
+                };
+                if let Some(id) = id {
+                    return self.target_to_come(manifest, link, id, problems);
+                }
+                let message = format!("nothing is called `{text}`");
+                problems.error(&manifest.source, link.target.span, message, suggest::help(text, known));
+                None
             }
-        };
-        problems.error(&manifest.source, link.target.span, message, help);
-        None
+        }
+    }
+
+    /// A target may be deployed later, by somebody else.
+    fn target_to_come(
+        &self,
+        manifest: &Manifest,
+        link: &manifest::Link,
+        id: ObjectId,
+        problems: &mut Problems,
+    ) -> Option<ObjectId> {
+        let message = format!("{id} is not in the lattice yet");
+        problems.warning(&manifest.source, link.target.span, message, "calls wait until it is deployed");
+        Some(id)
     }
 
     fn known_objects(&self) -> Vec<ObjectId> {
@@ -260,9 +268,15 @@ impl Batch<'_> {
     }
 }
 
-fn own_names(manifest: &Manifest) -> impl Iterator<Item = &str> {
+fn own_names(manifest: &Manifest) -> impl Iterator<Item = &str> + Clone {
     let components = manifest.components.iter().map(|each| each.name.value.as_str());
     components.chain(manifest.providers.iter().map(|each| each.name.value.as_str()))
+}
+
+/// The id that a shortened name will have once it is deployed: of the same team, and `greeter` is `greeter/greeter`.
+fn id_to_come(manifest: &Manifest, text: &str) -> Option<ObjectId> {
+    let (application, name) = text.split_once('/').unwrap_or((text, text));
+    ObjectId::new(&manifest.team, application, name).ok()
 }
 
 /// The link that covers an import: the narrower one wins.

@@ -17,7 +17,7 @@ use crate::diagnostic::Problems;
 use crate::inventory::{Builtins, Inventory};
 use crate::known::is_http_export;
 use crate::manifest::Manifest;
-use crate::{manifest, route, suggest};
+use crate::{manifest, route};
 
 pub(crate) use objects::carries;
 pub use objects::shared_provider;
@@ -142,15 +142,7 @@ impl Batch<'_> {
             problems.error(&manifest.source, route.span, message, "choose another host or path");
         }
         let target = &route.target;
-        let Some(component) = manifest.components.iter().find(|each| each.name.value == target.value)
-        else {
-            let known = manifest.components.iter().map(|each| each.name.value.as_str());
-            let message = format!("the route {name} leads to `{}`, which is no component here", target.value);
-            let help = suggest::help(&target.value, known);
-            problems.error(&manifest.source, target.span, message, help);
-            return None;
-        };
-        let id = manifest.id(&component.name.value)?;
+        let id = manifest.id(&target.value)?;
         if let Some(world) = self.world(&id)
             && !world.exports.keys().any(is_http_export)
         {
