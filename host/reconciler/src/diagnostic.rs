@@ -107,15 +107,15 @@ impl<T> Spanned<T> {
 impl Problems {
     /// Notes an error; `help` says what would fix it (empty: nothing is known to).
     pub fn error(&mut self, source: &Source, span: Span, message: String, help: impl Into<String>) {
-        self.push(Severity::Error, source, span, message, help.into());
+        self.push(Severity::Error, (source, span), message, help.into());
     }
 
     /// Notes something that does not stop the deployment.
     pub fn warning(&mut self, source: &Source, span: Span, message: String, help: impl Into<String>) {
-        self.push(Severity::Warning, source, span, message, help.into());
+        self.push(Severity::Warning, (source, span), message, help.into());
     }
 
-    fn push(&mut self, severity: Severity, source: &Source, span: Span, message: String, help: String) {
+    fn push(&mut self, severity: Severity, (source, span): (&Source, Span), message: String, help: String) {
         let line = source.text().lines().nth(span.line.saturating_sub(1)).unwrap_or_default();
         self.diagnostics.push(Diagnostic {
             severity,

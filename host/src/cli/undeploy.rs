@@ -62,7 +62,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     session.tell(EventKind::ApplicationRemoved, None, name.clone()).await?;
     let gone = gone(&plan);
     if !args.detach {
-        let stopped = tokio::time::timeout(Duration::from_secs(args.timeout), until_gone(&session, &gone));
+        let stopped = tokio::time::timeout(Duration::from_secs(args.timeout), until_gone(&session, &inventory, &gone));
         stopped.await.with_context(|| {
             format!("{name} is removed, but after {} s some of it still runs: see `wicker ps`", args.timeout)
         })?;
@@ -115,13 +115,17 @@ fn gone(plan: &Plan) -> BTreeSet<ObjectId> {
     plan.steps.iter().filter_map(object).collect()
 }
 
-async fn until_gone(session: &Session, gone: &BTreeSet<ObjectId>) {
+/// Waits until no live process says that it runs any of `gone`. What a dead one said last stays in the lattice.
+async fn until_gone(session: &Session, inventory: &Inventory, gone: &BTreeSet<ObjectId>) {
+    let hosts = inventory.hosts.iter().map(|host| host.process);
+    let alive: BTreeSet<_> = hosts.chain(inventory.running.iter().map(|each| each.process)).collect();
+    let counts = |running: &Running| gone.contains(&running.object) && alive.contains(&running.process);
     let mut watch = session.store.watch::<Running>(&Running::all());
     let mut running: BTreeSet<String> = BTreeSet::new();
     let mut is_current = false;
     while !is_current || !running.is_empty() {
         match watch.next().await {
-            Changed::Put(entry) if gone.contains(&entry.record.object) => _ = running.insert(entry.key),
+            Changed::Put(entry) if counts(&entry.record) => _ = running.insert(entry.key),
             Changed::Put(_) => {}
             Changed::Deleted { key } => _ = running.remove(&key),
             Changed::Current => is_current = true,

@@ -57,7 +57,7 @@ impl Batch<'_> {
                     .iter()
                     .filter(|(name, _)| link.interface.value.matches(name) && !is_host_served(name))
                     .collect();
-                self.check_types(manifest, link, &target, &imports, problems);
+                self.check_types(manifest, link, (&target, &imports), problems);
                 let scopes = imports.iter().map(|(name, _)| scope(name, link.interface.value.is_interface()));
                 scopes.collect()
             }
@@ -138,8 +138,7 @@ impl Batch<'_> {
         &self,
         manifest: &Manifest,
         link: &manifest::Link,
-        target: &ObjectId,
-        imports: &[(&InterfaceName, &Functions)],
+        (target, imports): (&ObjectId, &[(&InterfaceName, &Functions)]),
         problems: &mut Problems,
     ) {
         let Some(world) = self.world(target) else { return };

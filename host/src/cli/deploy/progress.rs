@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde::Serialize;
-use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
 use wicker_lattice::store::record::{ObjectKind, RunState, Running};
 use wicker_lattice::store::{Change, Record as _};
 use wicker_reconciler::inventory::Inventory;
@@ -44,7 +44,16 @@ impl fmt::Display for ObjectReport {
 /// What is waited for, and how far it is. Pure.
 #[derive(Debug)]
 struct Progress {
-    objects: Vec<(ObjectReport, u64)>,
+    objects: Vec<Awaited>,
+}
+
+#[derive(Debug)]
+struct Awaited {
+    report: ObjectReport,
+    /// Of the spec that is to run.
+    generation: u64,
+    /// Of the host when the wait began: what an earlier start of it said is void.
+    incarnation: Incarnation,
 }
 
 /// Whether the wait is over.
@@ -57,17 +66,17 @@ enum Outcome {
 
 impl Progress {
     fn new(placed: &BTreeMap<ObjectId, Placed>, inventory: &Inventory) -> Self {
-        let report = |object: &ObjectId, kind, process: &ProcessId| ObjectReport {
-            object: object.clone(),
-            kind,
-            host: inventory.host(*process).map_or_else(|| process.to_string(), |host| host.name.clone()),
-            process: *process,
-            state: None,
-            reason: None,
+        // A host that is away answers nobody; the plan's notes tell of it.
+        let report = |object: &ObjectId, kind, process: ProcessId| {
+            let host = inventory.host(process)?;
+            let (object, name) = (object.clone(), host.name.clone());
+            let report = ObjectReport { object, kind, host: name, process, state: None, reason: None };
+            Some((report, host.incarnation))
         };
         let objects = placed.iter().flat_map(|(object, placed)| {
-            let reports = placed.hosts.iter().map(move |host| report(object, placed.kind, host));
-            reports.map(|report| (report, placed.generation))
+            let reports = placed.hosts.iter().filter_map(move |host| report(object, placed.kind, *host));
+            let generation = placed.generation;
+            reports.map(move |(report, incarnation)| Awaited { report, generation, incarnation })
         });
         Self { objects: objects.collect() }
     }
@@ -75,8 +84,13 @@ impl Progress {
     /// Takes a status in; gives back the object if that told something new. What an older generation does says nothing.
     fn observe(&mut self, running: &Running) -> Option<&ObjectReport> {
         let host = running.host.unwrap_or(running.process);
-        let (report, _) = self.objects.iter_mut().find(|(report, generation)| {
-            report.object == running.object && report.process == host && running.generation >= *generation
+        let Awaited { report, .. } = self.objects.iter_mut().find(|awaited| {
+            let Awaited { report, generation, incarnation } = awaited;
+            let is_void = running.process == host && running.incarnation < *incarnation;
+            report.object == running.object
+                && report.process == host
+                && running.generation >= *generation
+                && !is_void
         })?;
         let is_new = report.state != Some(running.state) || report.reason != running.reason;
         report.state = Some(running.state);
@@ -85,7 +99,7 @@ impl Progress {
     }
 
     fn outcome(&self) -> Outcome {
-        let states = || self.objects.iter().map(|(report, _)| report.state);
+        let states = || self.objects.iter().map(|awaited| awaited.report.state);
         if states().any(|state| state == Some(RunState::Failed)) {
             Outcome::Failed
         } else if states().all(|state| state.is_some_and(RunState::takes_calls)) {
@@ -97,13 +111,13 @@ impl Progress {
 
     /// What keeps it from being ready.
     fn laggards(&self) -> String {
-        let late = self.objects.iter().map(|(report, _)| report);
+        let late = self.objects.iter().map(|awaited| &awaited.report);
         let late = late.filter(|report| !report.state.is_some_and(RunState::takes_calls));
         late.map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     fn reports(self) -> Vec<ObjectReport> {
-        self.objects.into_iter().map(|(report, _)| report).collect()
+        self.objects.into_iter().map(|awaited| awaited.report).collect()
     }
 }
 
@@ -148,14 +162,14 @@ async fn until_settled(session: &Session, progress: &mut Progress) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wicker_lattice::id::Incarnation;
+    use wicker_lattice::store::record::Host;
 
     fn running(object: &ObjectId, host: ProcessId, generation: u64, state: RunState) -> Running {
         Running {
             object: object.clone(),
             kind: ObjectKind::Component,
             process: host,
-            incarnation: Incarnation::generate(),
+            incarnation: Incarnation::from_bytes([7; 16]),
             host: Some(host),
             generation,
             digest: None,
@@ -166,12 +180,28 @@ mod tests {
         }
     }
 
+    fn host(process: ProcessId) -> Host {
+        Host {
+            process,
+            incarnation: Incarnation::from_bytes([7; 16]),
+            name: format!("host-{process}"),
+            labels: BTreeMap::new(),
+            http: None,
+            pid: None,
+            version: String::new(),
+            beat: 1,
+            is_draining: false,
+            degraded: None,
+        }
+    }
+
     fn waiting() -> (Progress, ObjectId, [ProcessId; 2]) {
         let object: ObjectId = "default/shop/api".parse().unwrap();
         let hosts = [ProcessId::from_bytes([1; 16]), ProcessId::from_bytes([2; 16])];
         let placed = Placed { kind: ObjectKind::Component, generation: 2, hosts: hosts.to_vec() };
         let placed = BTreeMap::from([(object.clone(), placed)]);
-        (Progress::new(&placed, &Inventory::default()), object, hosts)
+        let inventory = Inventory { hosts: hosts.map(host).to_vec(), ..Inventory::default() };
+        (Progress::new(&placed, &inventory), object, hosts)
     }
 
     #[test]
@@ -196,7 +226,16 @@ mod tests {
         progress.observe(&running(&object, first, 2, RunState::Ready));
         progress.observe(&running(&object, second, 2, RunState::Failed));
         assert_eq!(progress.outcome(), Outcome::Failed);
-        assert_eq!(progress.laggards(), format!("shop/api on {second}: failed (no such file)"));
+        assert_eq!(progress.laggards(), format!("shop/api on {}: failed (no such file)", host(second).name));
+    }
+
+    #[test]
+    fn what_an_earlier_start_of_the_host_said_is_void() {
+        let (mut progress, object, [first, _]) = waiting();
+        let incarnation = Incarnation::from_bytes([6; 16]);
+        assert!(progress.observe(&Running { incarnation, ..running(&object, first, 2, RunState::Ready) }).is_none());
+        let incarnation = Incarnation::from_bytes([7; 16]);
+        assert!(progress.observe(&Running { incarnation, ..running(&object, first, 2, RunState::Ready) }).is_some());
     }
 
     #[test]
