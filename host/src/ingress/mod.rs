@@ -1,27 +1,29 @@
 //! HTTP requests on this host's listener: to the component that a route names, typed where it runs here, over the
-//! router where it runs elsewhere.
+//! router where it runs elsewhere, or where this host's own replica is full or stopping.
 //!
 //! Routes of manifests belong to the lattice: every host answers them. Those of bare files belong to one host. The
-//! table of routes is replaced as a whole when one changes; a request loads it once.
+//! table of [`routes`] is replaced as a whole when one changes; a request loads it once, and takes no lock.
 
 mod body;
+pub mod routes;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::uri::Scheme;
 use http::{Request, Response};
 use http_server::routes::Routes;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wicker_engine::http::Incoming;
-use wicker_lattice::call::{DEFAULT_LINK, DEFAULT_TIMEOUT, Invoke, LinkRef, Status};
+use tracing::warn;
+use wicker_engine::http::{Incoming, Refused};
+use wicker_lattice::call::{CallError, DEFAULT_LINK, DEFAULT_TIMEOUT, Invoke, LinkRef, Status};
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Binding;
 use wicker_lattice::store::record::Route;
 use wicker_process::Tasks;
-use wicker_provider::http::{self as provider_http, Body, HttpError, HttpTarget, Peer};
+use wicker_provider::http::{Body, HttpError, HttpTarget, Outgoing, Peer, call, trace_of};
 
 pub use body::IngressBody;
 
@@ -66,19 +68,12 @@ impl Ingress {
         });
     }
 
-    /// Replaces the routes. This host's own come first, so that a bare file answers here whoever else claims `/`.
-    fn set(&self, routes: &[Route]) {
-        let mut table = Routes::default();
-        let mut bindings = BTreeMap::new();
-        let (own, shared): (Vec<_>, Vec<_>) =
-            routes.iter().partition(|route| route.only_on.is_some());
-        for route in own.into_iter().filter(|route| route.only_on == Some(self.own)).chain(shared) {
-            let binding = bindings
-                .entry(&route.target)
-                .or_insert_with(|| Arc::new(self.binding(&route.target)));
-            table.claim(route.host.as_deref(), &route.path, Arc::clone(binding));
+    fn set(&self, records: &[Route]) {
+        let (routes, refused) = routes::build(records, self.own, |target| self.binding(target));
+        for Route { host, path, claimed_by, .. } in refused {
+            warn!(host, path, claimed_by, "route is taken by another application");
         }
-        self.routes.store(Arc::new(table));
+        self.routes.store(Arc::new(routes));
     }
 
     fn binding(&self, target: &ObjectId) -> Binding {
@@ -90,14 +85,31 @@ impl Ingress {
         }
     }
 
+    /// Carries a request to wherever its target runs.
     async fn elsewhere(
         &self,
         binding: &Binding,
         request: Request<Body>,
+        peer: Peer,
     ) -> Result<Response<IngressBody>, HttpError> {
-        let deadline = Instant::now() + DEFAULT_TIMEOUT;
-        let response = provider_http::call(binding, self.source.clone(), request, deadline).await?;
+        let outgoing = Outgoing {
+            source: self.source.clone(),
+            deadline: Instant::now() + DEFAULT_TIMEOUT,
+            trace: trace_of(request.headers()),
+            scheme: if peer.is_encrypted { Scheme::HTTPS } else { Scheme::HTTP },
+        };
+        let response = call(binding, outgoing, request).await?;
         Ok(response.map(IngressBody::Elsewhere))
+    }
+
+    /// Whether somebody else may take what this host's replica refused.
+    fn may_go_elsewhere(&self, target: &ObjectId, error: &CallError) -> bool {
+        match error.status {
+            // Its successor may be here already, or come up soon.
+            Status::Draining | Status::Unavailable => true,
+            Status::Overloaded => !self.table.places().of(target).is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -112,13 +124,19 @@ impl HttpTarget for Ingress {
         let binding =
             self.routes.load().find(&request).map(Arc::clone).ok_or_else(HttpError::no_route)?;
         let Some(actor) = self.table.actor(&binding.target) else {
-            return Box::pin(self.elsewhere(&binding, request)).await;
+            // Boxed, so that the future of a local request stays small.
+            return Box::pin(self.elsewhere(&binding, request, peer)).await;
         };
-        let incoming = Incoming { is_encrypted: peer.is_encrypted, ..Incoming::default() };
-        match actor.http(request, incoming).await {
+        let trace = trace_of(request.headers());
+        let incoming = Incoming { is_encrypted: peer.is_encrypted, deadline: None, trace };
+        match actor.try_http(request, incoming).await {
             Ok(response) => Ok(response.map(IngressBody::Here)),
-            Err(error) if error.status == Status::Draining => Err(error.into()),
-            Err(error) => Err(error.into()),
+            Err(Refused { error, request: Some(request) })
+                if self.may_go_elsewhere(&binding.target, &error) =>
+            {
+                Box::pin(self.elsewhere(&binding, *request, peer)).await
+            }
+            Err(refused) => Err(refused.error.into()),
         }
     }
 }

@@ -247,9 +247,23 @@ impl<T> Revisions<T> {
     }
 }
 
+/// The scopes of links that may cover `interface`, the narrower ones first.
+#[must_use]
+pub fn scopes(interface: &InterfaceKey) -> Vec<Scope> {
+    let mut interfaces = vec![interface.clone()];
+    if interface.as_str() == wicker_lattice::http::INTERFACE {
+        // Requests of components arrive as one wire interface, whichever version of `wasi:http` their link is for.
+        let imports = ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3"];
+        interfaces.extend(imports.iter().filter_map(|import| import.parse().ok()));
+    }
+    let narrow = interfaces.iter().cloned().map(Scope::Interface);
+    let wide = interfaces.iter().map(|interface| Scope::Package(interface.package()));
+    narrow.chain(wide).collect()
+}
+
 /// Whether a link of `scope` covers `interface`. On the path of every call, so it makes no key.
 pub(crate) fn covers(scope: &Scope, interface: &InterfaceKey) -> bool {
-    // Requests of components arrive as one wire interface, whichever version of `wasi:http` their link is for.
+    // See `scopes`.
     if interface.as_str() == wicker_lattice::http::INTERFACE
         && scope.as_str().starts_with("wasi:http")
     {
@@ -267,4 +281,17 @@ pub(crate) fn covers(scope: &Scope, interface: &InterfaceKey) -> bool {
 
 fn split_version(text: &str) -> (&str, &str) {
     text.find('@').map_or((text, ""), |at| text.split_at(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_that_is_looked_up_covers_its_interface() {
+        for interface in [wicker_lattice::http::INTERFACE, "wasi:keyvalue/store@0.2.0-draft"] {
+            let interface: InterfaceKey = interface.parse().unwrap();
+            assert!(scopes(&interface).iter().all(|scope| covers(scope, &interface)));
+        }
+    }
 }

@@ -34,6 +34,7 @@ pub use body::HttpBody;
 pub(crate) use serve::serve;
 
 use crate::actor::Actor;
+use crate::admission::Permit;
 use crate::deadline::Deadline;
 use crate::instance::Guest;
 use crate::log::Level;
@@ -52,6 +53,22 @@ pub struct Incoming {
     pub deadline: Option<Instant>,
     /// W3C trace context, where the caller is traced.
     pub trace: Option<TraceContext>,
+}
+
+/// A request that got no response.
+#[derive(Debug)]
+pub struct Refused<B> {
+    /// Why.
+    pub error: CallError,
+    /// The request, where it never got in: another replica may have it.
+    pub request: Option<Box<Request<B>>>,
+}
+
+/// A request that got in.
+struct Entered {
+    incoming: Incoming,
+    deadline: Deadline,
+    permit: Permit,
 }
 
 /// Where a component takes requests: found when it is loaded, so that a request looks nothing up.
@@ -87,9 +104,33 @@ impl Actor {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
+        self.try_http(request, incoming).await.map_err(|refused| refused.error)
+    }
+
+    /// [`Actor::http`] for a caller who may know somebody else: a request that did not get in is given back.
+    ///
+    /// # Errors
+    /// As [`Actor::http`]. [`Refused::request`] is there where nothing of the request was used.
+    pub async fn try_http<B>(
+        &self,
+        request: Request<B>,
+        incoming: Incoming,
+    ) -> Result<Response<HttpBody>, Refused<B>>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
         let deadline = self.http_deadline(&incoming);
+        let permit = match self.admit(deadline.get()).await {
+            Ok(permit) => permit,
+            Err(error) => {
+                self.count::<()>(&Err(error.clone()));
+                return Err(Refused { error, request: Some(Box::new(request)) });
+            }
+        };
         let request = request.map(|body| incoming::body(body, &deadline));
-        let response = match self.exchange(request, incoming, deadline).await? {
+        let entered = Entered { incoming, deadline, permit };
+        let exchanged = self.exchange(request, entered).await;
+        let response = match exchanged.map_err(|error| Refused { error, request: None })? {
             Ok(response) => response,
             Err(error) => {
                 let text = format!("answered a request with an error: {error}");
@@ -110,10 +151,9 @@ impl Actor {
     async fn exchange(
         &self,
         request: Request<WasiBody>,
-        incoming: Incoming,
-        deadline: Deadline,
+        entered: Entered,
     ) -> Result<Result<Response<HttpBody>, Error>, CallError> {
-        let result = self.begin(request, incoming, deadline).await;
+        let result = self.begin(request, entered).await;
         self.count(&result);
         result
     }
@@ -121,14 +161,13 @@ impl Actor {
     async fn begin(
         &self,
         request: Request<WasiBody>,
-        incoming: Incoming,
-        deadline: Deadline,
+        entered: Entered,
     ) -> Result<Result<Response<HttpBody>, Error>, CallError> {
+        let Entered { incoming, deadline, permit } = entered;
         let Some(entry) = self.program().http() else {
             let message = format!("{} does not answer HTTP requests", self.config().id);
             return Err(CallError::new(Status::NotFound, message));
         };
-        let permit = self.admit(deadline.get()).await?;
         let start = match self.warm().take(self.scope(deadline.clone(), incoming.trace)) {
             Ok(live) => Start::Warm(live),
             Err(call) => Start::Fresh(self.store(call)),

@@ -7,7 +7,7 @@ use wicker_lattice::call::{Call, CallError, Reply, Status};
 use wicker_lattice::http::{HANDLE, decode_request, encode_response, type_hash};
 
 use super::error_code::to_wire;
-use super::{Incoming, incoming, streams};
+use super::{Entered, Incoming, incoming, streams};
 use crate::actor::Actor;
 
 /// Answers one call of `wicker:http/handler`. The body of the response goes on in the streams of the reply.
@@ -28,8 +28,12 @@ pub(crate) async fn serve(actor: &Actor, call: Call) -> Result<Reply, CallError>
 
     let incoming = Incoming { is_encrypted, deadline: Some(deadline), trace };
     let deadline = actor.http_deadline(&incoming);
+    let permit = actor.admit(deadline.get()).await.inspect_err(|error| {
+        actor.count::<()>(&Err(error.clone()));
+    })?;
     let request = request.map(|body| incoming::body(body, &deadline));
-    match actor.exchange(request, incoming, deadline).await? {
+    let entered = Entered { incoming, deadline, permit };
+    match actor.exchange(request, entered).await? {
         Ok(response) => {
             let (parts, body) = Response::into_parts(response);
             let results = encode_response(&Ok(parts.into()));

@@ -10,6 +10,7 @@ mod error;
 mod hop;
 mod over_link;
 mod streams;
+mod trace;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -20,8 +21,9 @@ use http::{Request, Response};
 pub use body::{Body, BoxError};
 pub use error::HttpError;
 pub use hop::strip_hop_by_hop;
-pub use over_link::{call, length_of};
+pub use over_link::{Outgoing, call, length_of};
 pub use streams::{from_streams, into_streams};
+pub use trace::trace_of;
 
 /// Answers the requests that an `http-server` received.
 ///

@@ -8,12 +8,12 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
-use wicker_lattice::store::record::{Link, Scope};
+use wicker_lattice::store::record::Link;
 use wicker_lattice::store::{Change, Record as _, Store, StoreError, key};
 use wicker_process::Tasks;
 
 use crate::instance::ProviderInstance;
-use crate::link::{LinkRecord, LinkSource, LinkSourceError};
+use crate::link::{LinkRecord, LinkSource, LinkSourceError, scopes};
 
 /// Reads links from the lattice's store.
 #[derive(Debug, Clone)]
@@ -26,8 +26,7 @@ impl StoreLinks {
         interface: &InterfaceKey,
         name: &str,
     ) -> Result<Option<LinkRecord>, StoreError> {
-        let scopes = [Scope::Interface(interface.clone()), Scope::Package(interface.package())];
-        for scope in scopes {
+        for scope in scopes(interface) {
             if let Some(entry) = self.0.get::<Link>(&key::link(source, &scope, name)).await? {
                 return Ok(Some(LinkRecord { link: entry.record, revision: entry.revision }));
             }
