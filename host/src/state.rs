@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::store::record::{Component, ObjectKind, Placement, Provider, RunState};
+use wicker_lattice::store::record::{
+    Component, ObjectKind, Placement, Provider, ProviderSource, RunState, Sharing,
+};
 
 /// The first pause after a failed start; doubles with each failure in a row.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -60,6 +62,8 @@ pub enum Event {
     Died(ObjectId, Attempt, Death),
     /// The pause after a failure is over.
     RetryDue(ObjectId, Attempt),
+    /// How something that runs says it is: `None` well, else why not.
+    Health(ObjectId, Attempt, Option<String>),
     /// What a running object's imports wait for; empty: nothing.
     Waiting(ObjectId, Vec<String>),
     /// The host is about to stop.
@@ -89,6 +93,8 @@ pub struct Death {
 pub enum Effect {
     /// Start this; what the object ran before serves until [`Event::Started`], and is then drained.
     Start(Attempt, Spec),
+    /// Stop what the object runs, wait until it has drained, then start this: two of it must not run at once.
+    Replace(Attempt, Spec),
     /// What this attempt started, or still starts, is not wanted any more: drain it.
     Discard(ObjectId, Attempt),
     /// The object leaves: take no more calls for it, drain it, and delete its status.
@@ -130,6 +136,7 @@ struct Object {
     failed: Option<Failed>,
     failures_in_a_row: u32,
     waiting: Vec<String>,
+    ailment: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -169,6 +176,17 @@ impl Spec {
         match self {
             Self::Component(_) => ObjectKind::Component,
             Self::Provider(_) => ObjectKind::Provider,
+        }
+    }
+
+    /// Whether two of it cannot run at once on one host: they would share files, or the id of a process.
+    fn is_alone(&self) -> bool {
+        match self {
+            Self::Component(_) => false,
+            Self::Provider(provider) => {
+                provider.sharing == Sharing::Exclusive
+                    || !matches!(provider.source, ProviderSource::Builtin(_))
+            }
         }
     }
 
@@ -215,20 +233,11 @@ impl State {
             }
             Event::Died(id, attempt, death) => self.died(&id, attempt, death, &mut effects),
             Event::RetryDue(id, attempt) => self.retry_due(&id, attempt, &mut effects),
+            Event::Health(id, attempt, ailment) => self.health(&id, attempt, ailment, &mut effects),
             Event::Waiting(id, waiting) => self.waiting(&id, waiting, &mut effects),
             Event::Drain => self.drain(&mut effects),
         }
         effects
-    }
-
-    /// The objects that are placed here, for a host that wants to know whether it has done everything it was told.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.objects.values().all(|object| {
-            object.placement.is_none()
-                || (object.starting.is_none()
-                    && (object.running.is_some() || object.failed.is_some()))
-        })
     }
 
     fn placed(&mut self, placement: Placement, effects: &mut Vec<Effect>) {
@@ -285,7 +294,7 @@ impl State {
             return;
         };
         object.running = object.starting.take();
-        object.failed = None;
+        (object.failed, object.ailment) = (None, None);
         effects.extend(object.report());
         self.converge(id, effects);
     }
@@ -334,9 +343,26 @@ impl State {
         }
     }
 
+    fn health(
+        &mut self,
+        id: &ObjectId,
+        attempt: Attempt,
+        ailment: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        if is_attempt(object.running.as_ref(), attempt)
+            && object.ailment != ailment
+            && !self.is_draining
+        {
+            object.ailment = ailment;
+            effects.extend(object.report());
+        }
+    }
+
     fn waiting(&mut self, id: &ObjectId, waiting: Vec<String>, effects: &mut Vec<Effect>) {
         let Some(object) = self.objects.get_mut(id) else { return };
-        if object.waiting != waiting {
+        if object.waiting != waiting && !self.is_draining {
             object.waiting = waiting;
             effects.extend(object.running.is_some().then(|| object.report()).flatten());
         }
@@ -384,7 +410,11 @@ impl State {
         }
         self.attempts += 1;
         let run = Run { attempt: Attempt(self.attempts), spec };
-        effects.push(Effect::Start(run.attempt, run.spec.clone()));
+        effects.push(if run.spec.is_alone() && object.running.take().is_some() {
+            Effect::Replace(run.attempt, run.spec.clone())
+        } else {
+            Effect::Start(run.attempt, run.spec.clone())
+        });
         (object.failed, object.starting) = (None, Some(run));
         effects.extend(object.running.is_none().then(|| object.report()).flatten());
     }
@@ -398,6 +428,9 @@ impl Object {
                 RunState::Degraded,
                 Some(format!("still the older one: {}", failed.reason)),
             ),
+            (Some(run), _, None) if self.ailment.is_some() => {
+                run.report(RunState::Degraded, self.ailment.clone())
+            }
             (Some(run), _, None) if !self.waiting.is_empty() => {
                 run.report(RunState::Pending, Some(self.waiting.join("; ")))
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
 use wicker_lattice::store::record::{Link, Provider, Route, Running, Sharing};
 use wicker_lattice::store::{Change, Entry};
 
@@ -17,7 +17,8 @@ pub(super) struct Records {
     running: HashMap<String, Running>,
     owners: HashMap<ObjectId, Option<ProcessId>>,
     specified: HashSet<ObjectId>,
-    peers: HashMap<ProcessId, Arc<Peer>>,
+    /// One that came back is another: what was held against it before does not count.
+    peers: HashMap<(ProcessId, Incarnation), Arc<Peer>>,
 }
 
 impl Records {
@@ -71,11 +72,11 @@ impl Records {
             owners: &self.owners,
             specified: &self.specified,
         };
-        let places = Places::new(&sources, |process| {
-            let entry = kept.entry(process);
-            Arc::clone(entry.or_insert_with(|| {
-                known.get(&process).map_or_else(|| Arc::new(peer(process)), Arc::clone)
-            }))
+        let places = Places::new(&sources, |running| {
+            let start = (running.process, running.incarnation);
+            let make =
+                || known.get(&start).map_or_else(|| Arc::new(peer(running.process)), Arc::clone);
+            Arc::clone(kept.entry(start).or_insert_with(make))
         });
         self.peers = kept;
         places

@@ -12,7 +12,7 @@ use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::rpc::Rpc;
 use wicker_lattice::store::record::{Link, Route, Running};
 use wicker_lattice::store::{Change, Entry};
-use wicker_provider::LinkRecord;
+use wicker_provider::{Health, LinkRecord, ProviderInstance};
 
 use super::records::Records;
 use super::status::Since;
@@ -29,6 +29,12 @@ const QUEUE: usize = 1024;
 /// Inputs taken in before the tables are rebuilt.
 const BATCH: usize = 256;
 
+/// How long what was replaced goes on taking calls: they were on their way to it.
+const HANDOVER: Duration = Duration::from_secs(1);
+
+/// How often a provider in this host is asked how it is.
+const HEALTH_EVERY: Duration = Duration::from_secs(3);
+
 /// Something that [`Control`] hears.
 #[derive(Debug)]
 pub enum Input {
@@ -38,6 +44,8 @@ pub enum Input {
     Started(ObjectId, Attempt, Result<Handle, Failure>),
     /// Something ended by itself.
     Died(ObjectId, Attempt, Death),
+    /// How a provider here says it is.
+    Health(ObjectId, Attempt, Option<String>),
     /// A pause is over.
     RetryDue(ObjectId, Attempt),
     /// The host is about to stop: say so of everything. Answered with what runs.
@@ -154,6 +162,7 @@ impl Control {
                 self.apply(Event::StartFailed(id, attempt, failure));
             }
             Input::Died(id, attempt, death) => self.died(id, attempt, death),
+            Input::Health(id, attempt, ailment) => self.apply(Event::Health(id, attempt, ailment)),
             Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
             Input::Drain(answer) => {
                 self.apply(Event::Drain);
@@ -234,7 +243,7 @@ impl Control {
         self.changed.links = true;
     }
 
-    fn provider(&self, id: &ObjectId) -> Option<Arc<dyn wicker_provider::ProviderInstance>> {
+    fn provider(&self, id: &ObjectId) -> Option<Arc<dyn ProviderInstance>> {
         match self.running.get(id).map(|run| &run.handle) {
             Some(Handle::Provider(provider)) => Some(Arc::clone(provider)),
             _ => None,
@@ -268,7 +277,12 @@ impl Control {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Start(attempt, spec) => self.begin(attempt, spec),
+            Effect::Start(attempt, spec) => self.begin(attempt, spec, None),
+            Effect::Replace(attempt, spec) => {
+                self.parts.table.remove_local(spec.id());
+                let before = self.running.remove(spec.id()).map(|run| run.handle);
+                self.begin(attempt, spec, before);
+            }
             // A start that is no longer wanted is dropped when it reports.
             Effect::Discard(..) => {}
             Effect::Stop(id) => self.stop(&id),
@@ -278,9 +292,12 @@ impl Control {
         }
     }
 
-    fn begin(&self, attempt: Attempt, spec: Spec) {
+    fn begin(&self, attempt: Attempt, spec: Spec, before: Option<Handle>) {
         let (starter, inputs) = (self.parts.starter.clone(), self.inputs.clone());
         self.parts.member.tasks.spawn_work(async move {
+            if let Some(before) = before {
+                before.drain().await;
+            }
             let outcome = Box::pin(starter.start(&spec)).await;
             let _ = inputs.send(Input::Started(spec.id().clone(), attempt, outcome)).await;
         });
@@ -313,6 +330,7 @@ impl Control {
                 self.parts.table.put_local(id, Local::Component(actor));
             }
             Handle::Provider(provider) => {
+                self.look_after(id, attempt, &provider);
                 let records: Vec<_> = self.records.links_to(id).cloned().collect();
                 self.parts.table.put_local(id, Local::Provider(provider));
                 let before = self.running.insert(id.clone(), run);
@@ -321,6 +339,9 @@ impl Control {
                 return;
             }
             Handle::Process(process) => {
+                // From here on it speaks for itself, in its own key.
+                let own = self.parts.member.process;
+                self.parts.status.write(StatusWrite::Delete(id.clone(), own));
                 let (inputs, id) = (self.inputs.clone(), id.clone());
                 self.parts.member.tasks.spawn_work(async move {
                     if let Some(death) = process.ended().await {
@@ -333,14 +354,39 @@ impl Control {
         self.drain_before(before);
     }
 
+    /// Asks a provider here how it is, again and again, for as long as it is held.
+    fn look_after(&self, id: &ObjectId, attempt: Attempt, provider: &Arc<dyn ProviderInstance>) {
+        let (provider, inputs, id) = (Arc::downgrade(provider), self.inputs.clone(), id.clone());
+        let tasks = self.parts.member.tasks.clone();
+        self.parts.member.tasks.spawn_work(async move {
+            loop {
+                tokio::select! {
+                    // Cancel-safe, both.
+                    () = tasks.stopping() => return,
+                    () = sleep(HEALTH_EVERY) => {}
+                }
+                let Some(provider) = provider.upgrade() else { return };
+                let ailment = match provider.health().await {
+                    Health::Ready => None,
+                    Health::Degraded(why) => Some(why),
+                };
+                let _ = inputs.send(Input::Health(id.clone(), attempt, ailment)).await;
+            }
+        });
+    }
+
     fn drain_before(&self, before: Option<Run>) {
         if let Some(before) = before {
             self.drain_later(before.handle);
         }
     }
 
+    /// Drains what is out of the table. A request that had looked it up a moment ago still finds it open.
     fn drain_later(&self, handle: Handle) {
-        self.parts.member.tasks.spawn_work(async move { handle.drain().await });
+        self.parts.member.tasks.spawn_work(async move {
+            sleep(HANDOVER).await;
+            handle.drain().await;
+        });
     }
 
     fn died(&mut self, id: ObjectId, attempt: Attempt, death: Death) {

@@ -24,9 +24,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(200);
 /// How long a call waits for a target that nothing in the lattice speaks of: the records may be on their way.
 const UNKNOWN_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a process that did not answer is called only if there is no other.
-const AVOID: Duration = Duration::from_secs(1);
-
 /// How long before the deadline the last attempt is given up, so that the caller hears why.
 const MARGIN: Duration = Duration::from_millis(20);
 
@@ -118,10 +115,11 @@ impl Router {
                 }
             }
             Candidate::There(place) => {
+                place.peer.probe();
                 let _outstanding = place.peer.count();
                 let outcome = place.peer.remote().invoke(call).await;
                 match &outcome {
-                    Err(error) if is_silence(error) => place.peer.avoid(AVOID),
+                    Err(error) if is_silence(error) => place.peer.avoid(),
                     _ => place.peer.trust(),
                 }
                 outcome

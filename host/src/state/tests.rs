@@ -92,6 +92,28 @@ fn newer_digest_starts_beside_the_older_one() {
 }
 
 #[test]
+fn exclusive_provider_stops_before_its_next_one_starts() {
+    let provider = |file: &str| {
+        Spec::Provider(Arc::new(Provider {
+            id: id(),
+            source: ProviderSource::Builtin("keyvalue-redb".into()),
+            generation: 1,
+            config: serde_json::json!({ "file": file }),
+            sharing: Sharing::Exclusive,
+            owner: None,
+            spread: Spread::default(),
+        }))
+    };
+    let mut state = State::default();
+    state.apply(Event::Placed(Placement { kind: ObjectKind::Provider, ..placement(1) }));
+    state.apply(Event::Specified(provider("a")));
+    state.apply(Event::Started(id(), Attempt(1)));
+    let effects = state.apply(Event::Specified(provider("b")));
+    assert_eq!(effects[0], Effect::Replace(Attempt(2), provider("b")));
+    assert_eq!(reported(&effects), Some(RunState::Starting));
+}
+
+#[test]
 fn newer_generation_of_the_same_thing_restarts_nothing() {
     let mut state = running();
     let effects = state.apply(Event::Specified(component(2, "a")));
@@ -187,6 +209,15 @@ fn import_that_waits_makes_the_component_pending() {
     assert_eq!(reported(&effects), Some(RunState::Pending));
     assert!(state.apply(Event::Waiting(id(), vec!["no link".into()])).is_empty());
     assert_eq!(reported(&state.apply(Event::Waiting(id(), vec![]))), Some(RunState::Ready));
+}
+
+#[test]
+fn ailing_object_is_degraded_until_it_is_well() {
+    let mut state = running();
+    let ill = |why: Option<&str>| Event::Health(id(), Attempt(1), why.map(str::to_owned));
+    assert_eq!(reported(&state.apply(ill(Some("no disk")))), Some(RunState::Degraded));
+    assert!(state.apply(ill(Some("no disk"))).is_empty());
+    assert_eq!(reported(&state.apply(ill(None))), Some(RunState::Ready));
 }
 
 #[test]

@@ -38,11 +38,11 @@ pub struct Sources<'a> {
 }
 
 impl Places {
-    /// Builds the snapshot. `peer` finds or makes the shared entry of a process.
+    /// Builds the snapshot. `peer` finds or makes the shared entry of a record's process.
     ///
     /// An exclusive object is called on the host that owns it only: another one that says it runs it holds other data.
     #[must_use]
-    pub fn new(sources: &Sources<'_>, mut peer: impl FnMut(ProcessId) -> Arc<Peer>) -> Self {
+    pub fn new(sources: &Sources<'_>, mut peer: impl FnMut(&Running) -> Arc<Peer>) -> Self {
         let mut places = Self { by_object: HashMap::new(), known: sources.specified.clone() };
         for running in sources.running.values() {
             places.known.insert(running.object.clone());
@@ -55,7 +55,7 @@ impl Places {
                 continue;
             }
             let is_near = running.host == Some(sources.own);
-            let place = Place { peer: peer(running.process), is_near };
+            let place = Place { peer: peer(running), is_near };
             places.by_object.entry(running.object.clone()).or_default().push(place);
         }
         places

@@ -87,7 +87,8 @@ fn router(remotes: &[&Arc<Scripted>], owner: Option<ProcessId>) -> (Router, Arc<
     let own = process(0);
     let sources = Sources { own, running: &running, owners: &owners, specified: &specified };
     let table = Arc::new(Table::default());
-    table.set_places(Places::new(&sources, |process| {
+    table.set_places(Places::new(&sources, |running| {
+        let process = running.process;
         let index = usize::from(process.to_bytes()[0]) - 1;
         Arc::new(Peer::new(process, Arc::clone(remotes[index]) as Arc<dyn Invoke>))
     }));
