@@ -1,0 +1,229 @@
+//! Lattice RPC against a raw NATS request and reply: an echo of 64 bytes, at 1, 16 and 256 callers.
+//!
+//! The two take turns, round by round, so that a busy moment of the machine hits both; the median of the rounds counts.
+//! CPU is that of this process, callers and callees together, for each call. Run it optimised:
+//!
+//! ```text
+//! cargo run --release -p wicker-lattice --features testing --example rpc_latency
+//! ```
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::future::join_all;
+use wicker_lattice::call::{
+    Call, DEFAULT_LINK, DEFAULT_TIMEOUT, Invocation, Invoke, LinkRef, Reply,
+};
+use wicker_lattice::id::{CallId, ProcessId};
+use wicker_lattice::nats::{Nats, NatsConfig};
+use wicker_lattice::rpc::{Rpc, RpcConfig};
+use wicker_lattice::testing::NatsServer;
+use wicker_lattice::types::TypeHash;
+
+const ROUNDS: usize = 9;
+const ROUND: Duration = Duration::from_millis(600);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let server = NatsServer::start().await;
+    let contestants = [
+        Contestant::Raw(Raw::start(server.url()).await?),
+        Contestant::Rpc(Remote::start(server.url()).await?),
+    ];
+    println!(
+        "{:>8} {:>6} {:>10} {:>10} {:>12} {:>12}",
+        "callers", "", "p50 us", "p99 us", "calls/s", "CPU us/call"
+    );
+    for callers in [1, 16, 256] {
+        let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            for (contestant, rounds) in contestants.iter().zip(&mut rounds) {
+                rounds.push(contestant.round(callers).await?);
+            }
+        }
+        let [raw, rpc] = rounds.map(|rounds| Round::median(&rounds));
+        for (name, round) in [("raw", &raw), ("rpc", &rpc)] {
+            let Round { p50, p99, rate, cpu } = round;
+            println!("{callers:>8} {name:>6} {p50:>10.1} {p99:>10.1} {rate:>12.0} {cpu:>12.1}");
+        }
+        println!(
+            "{:>8} {:>6} {:>9.2}x {:>9.2}x {:>11.2}x {:>11.2}x",
+            "",
+            "ratio",
+            rpc.p50 / raw.p50,
+            rpc.p99 / raw.p99,
+            rpc.rate / raw.rate,
+            rpc.cpu / raw.cpu
+        );
+    }
+    Ok(())
+}
+
+struct Round {
+    p50: f64,
+    p99: f64,
+    rate: f64,
+    cpu: f64,
+}
+
+enum Contestant {
+    Raw(Raw),
+    Rpc(Remote),
+}
+
+struct Raw {
+    caller: async_nats::Client,
+}
+
+struct Remote {
+    remote: Arc<dyn Invoke>,
+    _ends: [Rpc; 2],
+}
+
+struct Echo;
+
+impl Contestant {
+    async fn round(&self, callers: usize) -> anyhow::Result<Round> {
+        let calls = AtomicUsize::new(0);
+        let (began, cpu) = (Instant::now(), cpu_us()?);
+        let call_on = async || {
+            let mut latencies = Vec::new();
+            while began.elapsed() < ROUND {
+                let sent = Instant::now();
+                self.call().await?;
+                latencies.push(sent.elapsed());
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+            anyhow::Ok(latencies)
+        };
+        let each = join_all((0..callers).map(|_| call_on())).await;
+        let (elapsed, cpu) = (began.elapsed(), cpu_us()? - cpu);
+        let mut all = Vec::new();
+        for latencies in each {
+            all.extend(latencies?);
+        }
+        all.sort_unstable();
+        let at = |share: f64| {
+            all.get((all.len() as f64 * share) as usize).map_or(0.0, |d| d.as_secs_f64() * 1e6)
+        };
+        let count = calls.load(Ordering::Relaxed) as f64;
+        Ok(Round {
+            p50: at(0.5),
+            p99: at(0.99),
+            rate: count / elapsed.as_secs_f64(),
+            cpu: cpu / count,
+        })
+    }
+
+    async fn call(&self) -> anyhow::Result<()> {
+        let payload = Bytes::from_static(&[7; 64]);
+        match self {
+            Self::Raw(raw) => raw.call(payload).await,
+            Self::Rpc(remote) => {
+                remote.remote.invoke(call(payload)).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Raw {
+    #[expect(clippy::disallowed_methods, reason = "what is compared with is NATS itself")]
+    async fn start(url: &str) -> anyhow::Result<Self> {
+        let callee = async_nats::connect(url).await?;
+        let caller = async_nats::connect(url).await?;
+        let mut requests = callee.subscribe("raw.echo").await?;
+        callee.flush().await?;
+        let answering = async move {
+            while let Some(message) = requests.next().await {
+                if let Some(reply) = message.reply {
+                    let _ = callee.publish(reply, message.payload).await;
+                }
+            }
+        };
+        tokio_util::task::TaskTracker::new().spawn(answering);
+        Ok(Self { caller })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "what is compared with is NATS itself")]
+    async fn call(&self, payload: Bytes) -> anyhow::Result<()> {
+        self.caller.request("raw.echo", payload).await?;
+        Ok(())
+    }
+}
+
+impl Remote {
+    async fn start(url: &str) -> anyhow::Result<Self> {
+        let (caller, callee) = (ProcessId::generate(), ProcessId::generate());
+        let start = async |id| {
+            let nats = Nats::connect(NatsConfig::at(url)).await?;
+            anyhow::Ok(Rpc::start(RpcConfig::new("bench", id), &nats, Arc::new(Echo)).await?)
+        };
+        let ends = [start(caller).await?, start(callee).await?];
+        Ok(Self { remote: ends[0].remote(callee), _ends: ends })
+    }
+}
+
+impl Invoke for Echo {
+    fn invoke(&self, call: Call) -> Invocation<'_> {
+        Box::pin(async move { Ok(Reply { results: call.params, streams: Vec::new() }) })
+    }
+}
+
+#[expect(clippy::expect_used, reason = "constants")]
+fn call(params: Bytes) -> Call {
+    thread_local! {
+        static TEMPLATE: (wicker_lattice::id::ObjectId, wicker_lattice::id::ObjectId, wicker_lattice::interface::InterfaceKey, Arc<str>, Arc<str>) = (
+            "default/bench/callee".parse().expect("an id"),
+            "default/bench/caller".parse().expect("an id"),
+            "bench:echo/echo@0.1".parse().expect("an interface"),
+            "echo".into(),
+            DEFAULT_LINK.into(),
+        );
+    }
+    TEMPLATE.with(|(target, source, interface, function, link)| Call {
+        id: CallId::generate(),
+        target: target.clone(),
+        source: source.clone(),
+        link: LinkRef { name: link.clone(), revision: 1 },
+        interface: interface.clone(),
+        function: function.clone(),
+        type_hash: TypeHash([0; 8]),
+        deadline: tokio::time::Instant::now() + DEFAULT_TIMEOUT,
+        trace: None,
+        params,
+        streams: Vec::new(),
+    })
+}
+
+impl Round {
+    fn median(rounds: &[Self]) -> Self {
+        let middle = |value: fn(&Self) -> f64| {
+            let mut values: Vec<f64> = rounds.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or_default()
+        };
+        Self {
+            p50: middle(|r| r.p50),
+            p99: middle(|r| r.p99),
+            rate: middle(|r| r.rate),
+            cpu: middle(|r| r.cpu),
+        }
+    }
+}
+
+/// CPU time of all threads of this process.
+fn cpu_us() -> anyhow::Result<f64> {
+    let mut total = 0.0;
+    for task in fs::read_dir("/proc/self/task")? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let nanoseconds: f64 = text.split(' ').next().unwrap_or_default().parse()?;
+        total += nanoseconds / 1e3;
+    }
+    Ok(total)
+}
