@@ -25,10 +25,12 @@
 //! A *stream number* has bit 7 set where the callee writes it. 0 is the value itself, where it is too large for one
 //! message; 1 and up are the streams that the value refers to (their index plus one).
 
+use std::sync::{Arc, LazyLock};
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::call::{DEFAULT_LINK, Status, TraceContext, VALUE_BYTES_MAX};
-use crate::id::CallId;
+use crate::id::{CallId, ObjectId};
 use crate::types::TypeHash;
 
 /// The version of the protocol, the first byte of every frame.
@@ -50,6 +52,9 @@ const ABORT: u8 = 7;
 const CREDIT: u8 = 8;
 const STOP: u8 = 9;
 const PULSE: u8 = 10;
+
+/// The name that nearly every link has, shared.
+static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| DEFAULT_LINK.into());
 
 const FLAG_PARTS: u8 = 1;
 const FLAG_TRACE: u8 = 2;
@@ -88,10 +93,10 @@ pub struct Request {
     pub budget_ms: u32,
     /// Bytes that the callee may send of each stream of its reply before it hears of more.
     pub credit: u32,
-    /// Who calls: an object's id as text.
-    pub source: String,
+    /// Who calls.
+    pub source: ObjectId,
     /// The link's name.
-    pub link: String,
+    pub link: Arc<str>,
     /// The link record's revision.
     pub link_revision: u64,
     /// Where the caller is traced.
@@ -163,6 +168,9 @@ pub enum FrameError {
     /// More bytes than the frame has.
     #[error("frame has bytes after its end")]
     Trailing,
+    /// A source that is no object's id.
+    #[error("frame names a source that is no object's id")]
+    Source,
     /// Text that is not UTF-8.
     #[error("frame holds text that is not UTF-8")]
     Utf8,
@@ -204,7 +212,7 @@ fn narrow(index: usize) -> u8 {
 }
 
 impl Request {
-    /// Writes the frame. `source` and `link` are cut at 255 bytes, which no valid id reaches.
+    /// Writes the frame. `link` is cut at 255 bytes, which no valid name reaches.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out =
@@ -216,8 +224,8 @@ impl Request {
         out.put_u32_le(self.budget_ms);
         out.put_u32_le(self.credit);
         out.put_u64_le(self.link_revision);
-        put_short(&mut out, &self.source);
-        put_short(&mut out, if self.link == DEFAULT_LINK { "" } else { &self.link });
+        put_short(&mut out, self.source.as_str());
+        put_short(&mut out, if &*self.link == DEFAULT_LINK { "" } else { &self.link });
         if let Some(trace) = &self.trace {
             out.put_slice(&trace.trace_id);
             out.put_slice(&trace.span_id);
@@ -245,11 +253,9 @@ impl Request {
         let budget_ms = input.u32()?;
         let credit = input.u32()?;
         let link_revision = input.u64()?;
-        let source = input.short()?;
-        let link = match input.short()? {
-            name if name.is_empty() => DEFAULT_LINK.to_owned(),
-            name => name,
-        };
+        let source = input.short(|text| text.parse().map_err(|_| FrameError::Source))?;
+        let link = input
+            .short(|name| Ok(if name.is_empty() { Arc::clone(&DEFAULT) } else { name.into() }))?;
         let trace = if flags & FLAG_TRACE != 0 { Some(input.trace()?) } else { None };
         let (heads, params) = input.body(flags, streams)?;
         Ok(Self {
@@ -521,10 +527,14 @@ impl Input {
         self.u8().map(StreamNumber)
     }
 
-    fn short(&mut self) -> Result<String, FrameError> {
+    /// A text of up to 255 bytes, as `read` reads it.
+    fn short<T>(
+        &mut self,
+        read: impl FnOnce(&str) -> Result<T, FrameError>,
+    ) -> Result<T, FrameError> {
         let len = self.u8()?;
         let bytes = self.take(usize::from(len))?;
-        std::str::from_utf8(&bytes).map(str::to_owned).map_err(|_| FrameError::Utf8)
+        read(std::str::from_utf8(&bytes).map_err(|_| FrameError::Utf8)?)
     }
 
     /// The rest, as text.
@@ -564,8 +574,8 @@ mod tests {
             call: CallId::from_bytes([9; 16]),
             budget_ms: 10_000,
             credit: 1 << 20,
-            source: "default/a/b".to_owned(),
-            link: DEFAULT_LINK.to_owned(),
+            source: "default/a/b".parse().unwrap(),
+            link: DEFAULT_LINK.into(),
             link_revision: 7,
             trace: None,
             heads: Vec::new(),
@@ -579,7 +589,7 @@ mod tests {
         let heads = vec![Head { bytes: Bytes::from_static(b"he"), is_all: true }, Head::default()];
         for request in [
             request(),
-            Request { trace, link: "other".to_owned(), ..request() },
+            Request { trace, link: "other".into(), ..request() },
             Request { heads: heads.clone(), ..request() },
             Request { heads, params: Value::Parts(2_000_000), ..request() },
         ] {

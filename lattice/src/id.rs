@@ -148,8 +148,9 @@ impl FromStr for ObjectId {
 
     /// Accepts the full form only; the shortenings that users may type are resolved against what exists, by the CLI.
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let parts: Vec<&str> = text.split('/').collect();
-        if parts.len() == 3 && parts.iter().all(|part| is_name(part)) {
+        let mut parts = text.split('/');
+        let has_three = (0..3).all(|_| parts.next().is_some_and(is_name));
+        if has_three && parts.next().is_none() {
             Ok(Self(text.into()))
         } else {
             Err(ParseIdError { text: text.to_owned() })

@@ -149,6 +149,12 @@ impl fmt::Display for Attempt {
     }
 }
 
+impl fmt::Display for Callee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} of {}", self.interface, self.function, self.target)
+    }
+}
+
 impl Callee {
     /// `<target>.<interface>.<function>`.
     #[must_use]

@@ -51,7 +51,7 @@ impl Shared {
     /// Waits until there is something to watch.
     async fn rest(&self) {
         self.is_ticker_parked.store(true, Ordering::SeqCst);
-        if self.running.len() + self.incoming.len() + self.outgoing.len() == 0 {
+        if self.is_idle() {
             self.ticker.notified().await;
         }
         self.is_ticker_parked.store(false, Ordering::SeqCst);
@@ -59,12 +59,23 @@ impl Shared {
 
     /// Beats for everything once; `false` if there was nothing.
     fn tick(self: &Arc<Self>, now: u64) -> bool {
-        let (running, incoming, outgoing) =
-            (self.running.to_vec(), self.incoming.to_vec(), self.outgoing.to_vec());
-        for (key, running) in &running {
+        self.waiting.each(|_, waiting| waiting.patience.tick(now));
+        self.running.each(|_, running| running.patience.tick(now));
+        self.beat_for_calls(now);
+        self.beat_for_streams(now);
+        !self.is_idle()
+    }
+
+    fn is_idle(&self) -> bool {
+        let calls = self.waiting.len() + self.running.len();
+        calls + self.incoming.len() + self.outgoing.len() == 0
+    }
+
+    fn beat_for_calls(self: &Arc<Self>, now: u64) {
+        for (key, running) in &self.running.to_vec() {
             let load = self.load();
             let last = running.beat_ms.load(Ordering::Relaxed);
-            let frame = if last == 0 && is_due(running.since_ms, now, ACCEPT_AFTER) {
+            let frame = if last == 0 && is_due(running.patience.since_ms, now, ACCEPT_AFTER) {
                 Frame::Accept { load }
             } else if last != 0 && is_due(last, now, BEAT_EVERY) {
                 Frame::Beat { load }
@@ -74,7 +85,10 @@ impl Shared {
             running.beat_ms.store(now, Ordering::Relaxed);
             self.tell_process(*key, &frame);
         }
-        for (key, incoming) in &incoming {
+    }
+
+    fn beat_for_streams(self: &Arc<Self>, now: u64) {
+        for (key, incoming) in &self.incoming.to_vec() {
             if is_due(incoming.heard_ms.load(Ordering::Relaxed), now, SILENCE) {
                 incoming.lose("its writer fell silent");
                 self.incoming.remove(key);
@@ -85,14 +99,13 @@ impl Shared {
                 self.tell_process((key.peer, key.attempt), &frame);
             }
         }
-        for (key, outgoing) in &outgoing {
+        for (key, outgoing) in &self.outgoing.to_vec() {
             if is_due(outgoing.heard_ms.load(Ordering::Relaxed), now, SILENCE) {
                 outgoing.end(Ending::Lost);
             } else if is_turn(&outgoing.said_ms, now) {
                 self.pulse(key, outgoing);
             }
         }
-        !(running.is_empty() && incoming.is_empty() && outgoing.is_empty())
     }
 
     /// On the bulk connection, behind the chunks that it speaks of.

@@ -3,7 +3,7 @@
 //! A call is one message there and one back. Its future ends at the deadline, when the callee falls silent, when NATS
 //! reports nobody there, or when this process stops; dropped before that, it cancels the callee's work.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,20 +12,21 @@ use std::time::Duration;
 
 use async_nats::Subject;
 use bytes::Bytes;
-use futures::task::AtomicWaker;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use futures::future::poll_immediate;
+use tokio::time::{Instant, timeout_at};
 
 use super::SILENCE;
 use super::departure::Departure;
 use super::incoming::WINDOW_BYTES_MIN;
 use super::outgoing::Written;
+use super::patience::{Alarm, Patience};
 use super::peer::Peer;
 use super::shared::{Shared, StreamKey};
 use super::table::lock;
 use crate::call::{Call, CallError, Invocation, Invoke, Reply, Status, StreamError};
 use crate::frame::{self, Frame, Outcome, StreamNumber, Value};
 use crate::id::ProcessId;
-use crate::subject::Attempt;
+use crate::subject::{Attempt, Callee};
 
 /// What an attempt waits for.
 pub(super) enum Answer {
@@ -43,7 +44,7 @@ pub(super) struct Waiting {
     /// When the callee was last heard of, in the clock of [`Shared::now_ms`].
     heard_ms: AtomicU64,
     answer: Mutex<Option<Answer>>,
-    waker: AtomicWaker,
+    pub(super) patience: Patience,
 }
 
 /// Calls one process. Cheap to make; what it knows of the process is shared.
@@ -54,16 +55,14 @@ pub(super) struct Remote {
 
 /// Names a call in messages.
 struct Name {
-    target: crate::id::ObjectId,
-    interface: crate::interface::InterfaceKey,
-    function: Arc<str>,
+    callee: Callee,
     to: ProcessId,
 }
 
 impl Waiting {
     pub(super) fn answer(&self, answer: Answer) {
         lock(&self.answer).get_or_insert(answer);
-        self.waker.wake();
+        self.patience.wake();
     }
 
     pub(super) fn hear(&self, now_ms: u64) {
@@ -78,21 +77,15 @@ impl Invoke for Remote {
 }
 
 impl Remote {
-    async fn attempt(&self, mut call: Call) -> Result<Reply, CallError> {
-        let name = Name {
-            target: call.target.clone(),
-            interface: call.interface.clone(),
-            function: call.function.clone(),
-            to: self.peer.id,
-        };
+    async fn attempt(&self, call: Call) -> Result<Reply, CallError> {
         let now = Instant::now();
-        self.check_sendable(&call, now, &name)?;
-        let params = std::mem::take(&mut call.params);
-        let streams = std::mem::take(&mut call.streams);
-        let departure = Departure::new(params, streams, self.shared.whole_bytes_max())
+        let Call { target, interface, function, deadline, .. } = call;
+        let name = Name { callee: Callee { target, interface, function }, to: self.peer.id };
+        self.check_sendable(deadline, now, &name)?;
+        let departure = Departure::new(call.params, call.streams, self.shared.whole_bytes_max())
             .map_err(|why| name.error(Status::Unsupported, &why))?;
 
-        let mut attempt = UnderWay::start(&self.shared, &self.peer);
+        let mut attempt = UnderWay::start(&self.shared, &self.peer, now);
         let key = (self.peer.id, attempt.number);
         let (heads, params, parting) =
             departure.into_parts(StreamNumber::of_params, StreamNumber::PARAMS);
@@ -100,28 +93,30 @@ impl Remote {
         let request = frame::Request {
             type_hash: call.type_hash,
             call: call.id,
-            budget_ms: millis(call.deadline.saturating_duration_since(now)),
+            budget_ms: millis(deadline.saturating_duration_since(now)),
             credit: u32::try_from(WINDOW_BYTES_MIN).unwrap_or(u32::MAX),
-            source: call.source.as_str().to_owned(),
-            link: call.link.name.as_ref().to_owned(),
+            source: call.source,
+            link: call.link.name,
             link_revision: call.link.revision,
             trace: call.trace,
             heads,
             params,
         };
-        let subject = self.peer.request_subject(&call);
-        let deadline = call.deadline;
-        drop(call);
-        self.publish(subject, &attempt, request.encode(), (deadline, &name)).await?;
+        self.publish(request.encode(), &attempt, deadline, &name).await?;
         attempt.is_sent = true;
         for writer in writers {
             self.shared.tasks.spawn_on(writer.run(), &self.shared.workers);
         }
-        let answer = attempt.wait(deadline, &name).await?;
+        let answer = attempt.wait(deadline, now, &name).await?;
         self.take(answer, &mut attempt, deadline, &name).await
     }
 
-    fn check_sendable(&self, call: &Call, now: Instant, name: &Name) -> Result<(), CallError> {
+    fn check_sendable(
+        &self,
+        deadline: Instant,
+        now: Instant,
+        name: &Name,
+    ) -> Result<(), CallError> {
         if self.shared.stop.is_cancelled() {
             return Err(name.error(Status::Unavailable, "this process is stopping"));
         }
@@ -130,7 +125,7 @@ impl Remote {
                 name.error(Status::Unavailable, "this process has lost its connection to NATS")
             );
         }
-        if call.deadline <= now {
+        if deadline <= now {
             return Err(name.error(Status::Deadline, "the deadline had passed before it was sent"));
         }
         Ok(())
@@ -138,15 +133,21 @@ impl Remote {
 
     async fn publish(
         &self,
-        subject: Subject,
-        attempt: &UnderWay,
         request: Bytes,
-        (deadline, name): (Instant, &Name),
+        attempt: &UnderWay,
+        deadline: Instant,
+        name: &Name,
     ) -> Result<(), CallError> {
+        let subject = self.peer.request_subject(&name.callee);
         let inbox = Subject::from(self.peer.inbox_subject(attempt.number));
         let client = &self.shared.nats.calls().client;
-        let publishing = client.publish_with_reply(subject, inbox, request);
-        match timeout_at(deadline, publishing).await {
+        let mut publishing = pin!(client.publish_with_reply(subject, inbox, request));
+        // There is nearly always room, and a timer for nothing.
+        let published = match poll_immediate(publishing.as_mut()).await {
+            Some(published) => Ok(published),
+            None => timeout_at(deadline, publishing).await,
+        };
+        match published {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(name.error(Status::Unavailable, "the connection to NATS is closed")),
             Err(_) => Err(name.error(Status::Unavailable, "the connection to NATS takes no more")),
@@ -218,32 +219,39 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    fn start(shared: &Arc<Shared>, peer: &Arc<Peer>) -> Self {
+    fn start(shared: &Arc<Shared>, peer: &Arc<Peer>, now: Instant) -> Self {
+        let now_ms = shared.ms_at(now);
         let waiting = Arc::new(Waiting {
             peer: peer.id,
-            heard_ms: AtomicU64::new(shared.now_ms()),
+            heard_ms: AtomicU64::new(now_ms),
             answer: Mutex::new(None),
-            waker: AtomicWaker::new(),
+            patience: Patience::new(now_ms),
         });
         let number = shared.next_attempt();
         shared.waiting.insert(number, Arc::clone(&waiting));
+        shared.wake_ticker();
         peer.outstanding.fetch_add(1, Ordering::Relaxed);
         let (shared, peer) = (Arc::clone(shared), Arc::clone(peer));
         Self { shared, peer, waiting, number, is_sent: false, is_over: false, has_results: false }
     }
 
     /// Waits for the answer, until the deadline or until the callee has been silent for too long.
-    async fn wait(&self, deadline: Instant, name: &Name) -> Result<Answer, CallError> {
-        let mut alarm = pin!(sleep_until(deadline.min(Instant::now() + SILENCE)));
+    async fn wait(
+        &self,
+        deadline: Instant,
+        now: Instant,
+        name: &Name,
+    ) -> Result<Answer, CallError> {
+        let mut alarm = Alarm::new(deadline.min(now + SILENCE), now);
         poll_fn(|cx| {
-            self.waiting.waker.register(cx.waker());
+            self.waiting.patience.register(cx);
             let answer = lock(&self.waiting.answer).take();
             if let Some(answer) = answer {
                 return Poll::Ready(Ok(answer));
             }
-            while alarm.as_mut().poll(cx).is_ready() {
+            while alarm.poll(&self.waiting.patience, cx).is_ready() {
                 match self.patience(deadline) {
-                    Ok(until) => alarm.as_mut().reset(until),
+                    Ok(until) => alarm.reset(until),
                     Err(Status::Deadline) => {
                         return Poll::Ready(Err(
                             name.error(Status::Deadline, "it has not answered in time")
@@ -292,11 +300,8 @@ impl Drop for UnderWay {
 
 impl Name {
     fn error(&self, status: Status, why: &str) -> CallError {
-        let Self { target, interface, function, to } = self;
-        CallError::new(
-            status,
-            format!("cannot call {interface}.{function} of {target} in process {to}: {why}"),
-        )
+        let Self { callee, to } = self;
+        CallError::new(status, format!("cannot call {callee} in process {to}: {why}"))
     }
 
     /// The results began to arrive and then did not.

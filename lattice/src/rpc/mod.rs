@@ -31,6 +31,7 @@ mod departure;
 mod early;
 mod incoming;
 mod outgoing;
+mod patience;
 mod peer;
 mod query;
 mod running;

@@ -1,14 +1,12 @@
 //! What this process knows of another one: its subjects, how busy it says it is, how many calls it owes us.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32};
 
 use async_nats::Subject;
 
-use super::table::lock;
-use crate::call::Call;
+use super::table::{Map, lock};
 use crate::id::ProcessId;
 use crate::subject::{self, Attempt, Callee};
 
@@ -28,7 +26,7 @@ pub(super) struct Peer {
     /// `wicker.<lattice>.r.<self>.<it>.`: what it publishes on.
     inbox: String,
     /// Subjects of requests, by whom they call.
-    subjects: Mutex<HashMap<Callee, Subject>>,
+    subjects: Mutex<Map<Callee, Subject>>,
 }
 
 impl Peer {
@@ -45,24 +43,19 @@ impl Peer {
             requests: subject::requests_to(lattice, id, own),
             replies: without_attempt(subject::reply(lattice, id, own, zero)),
             inbox: without_attempt(subject::reply(lattice, own, id, zero)),
-            subjects: Mutex::new(HashMap::new()),
+            subjects: Mutex::default(),
         }
     }
 
-    /// Where `call` is published.
-    pub(super) fn request_subject(&self, call: &Call) -> Subject {
-        let callee = Callee {
-            target: call.target.clone(),
-            interface: call.interface.clone(),
-            function: call.function.clone(),
-        };
+    /// Where calls to `callee` are published.
+    pub(super) fn request_subject(&self, callee: &Callee) -> Subject {
         let mut subjects = lock(&self.subjects);
-        if let Some(subject) = subjects.get(&callee) {
+        if let Some(subject) = subjects.get(callee) {
             return subject.clone();
         }
         let subject = Subject::from(format!("{}{}", self.requests, callee.to_tokens()));
         if subjects.len() < SUBJECTS_MAX {
-            subjects.insert(callee, subject.clone());
+            subjects.insert(callee.clone(), subject.clone());
         }
         subject
     }
@@ -90,7 +83,9 @@ impl Peer {
 }
 
 fn with_attempt(prefix: &str, attempt: Attempt) -> String {
-    let mut subject = String::with_capacity(prefix.len() + 18);
+    // Exactly as long as it will be: then the message takes it over as it is.
+    let digits = 16 - attempt.0.leading_zeros() / 4;
+    let mut subject = String::with_capacity(prefix.len() + usize::try_from(digits).unwrap_or(16));
     subject.push_str(prefix);
     let _ = write!(subject, "{attempt}");
     subject

@@ -10,63 +10,74 @@ use std::task::Poll;
 
 use async_nats::Subject;
 use futures::FutureExt;
-use futures::task::AtomicWaker;
-use tokio::time::timeout_at;
+use tokio::time::Instant;
 use tracing::error;
 
 use super::departure::Departure;
-use super::peer::Peer;
+use super::patience::{Alarm, Patience};
 use super::shared::{AttemptKey, Shared, StreamKey};
 use crate::call::{Call, CallError, Reply, Status};
 use crate::frame::{self, Frame, Outcome, StreamNumber};
-use crate::subject::Attempt;
+use crate::subject::Callee;
 
 /// Bytes of an error's message that travel; the rest is for the callee's log.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// A call being served.
 pub(super) struct Running {
-    /// When it came, in the clock of [`Shared::now_ms`].
-    pub(super) since_ms: u64,
+    pub(super) patience: Patience,
     /// When the caller last heard of it; 0: never yet.
     pub(super) beat_ms: AtomicU64,
     is_cancelled: AtomicBool,
-    waker: AtomicWaker,
 }
 
 /// A request that was let in.
 pub(super) struct Admitted {
-    pub(super) peer: Arc<Peer>,
-    pub(super) attempt: Attempt,
+    pub(super) key: AttemptKey,
     pub(super) reply_to: Subject,
     pub(super) running: Arc<Running>,
     /// Bytes of each stream of the reply that the caller takes unasked.
     pub(super) credit: u64,
     /// Set where the parameters follow in parts: how many bytes.
     pub(super) parts: Option<u32>,
+    /// Who is called, to name it in errors.
+    pub(super) callee: Arc<Callee>,
     pub(super) call: Call,
+    /// When it came.
+    pub(super) began: Instant,
+}
+
+/// How the work on a call ended.
+enum Done<T> {
+    With(T),
+    Late,
+    Cancelled,
 }
 
 impl Running {
     pub(super) fn new(since_ms: u64) -> Self {
-        let (is_cancelled, waker) = (AtomicBool::new(false), AtomicWaker::new());
-        Self { since_ms, beat_ms: AtomicU64::new(0), is_cancelled, waker }
+        let patience = Patience::new(since_ms);
+        Self { patience, beat_ms: AtomicU64::new(0), is_cancelled: AtomicBool::new(false) }
     }
 
     /// Drops the work on it as soon as its task runs.
     pub(super) fn cancel(&self) {
         self.is_cancelled.store(true, Ordering::Release);
-        self.waker.wake();
+        self.patience.wake();
     }
 
-    async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    /// Works until it is done, cancelled, or late.
+    async fn work<T>(&self, work: impl Future<Output = T>, mut alarm: Alarm) -> Done<T> {
         let mut work = pin!(work);
         poll_fn(|cx| {
-            self.waker.register(cx.waker());
+            self.patience.register(cx);
             if self.is_cancelled.load(Ordering::Acquire) {
-                return Poll::Ready(None);
+                return Poll::Ready(Done::Cancelled);
             }
-            work.as_mut().poll(cx).map(Some)
+            if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                return Poll::Ready(Done::With(output));
+            }
+            alarm.poll(&self.patience, cx).map(|()| Done::Late)
         })
         .await
     }
@@ -88,22 +99,18 @@ impl Drop for InFlight<'_> {
 impl Shared {
     /// Serves one call and answers it. Ends without a word where the caller gave up.
     pub(super) async fn run(self: Arc<Self>, admitted: Admitted) {
-        let Admitted { peer, attempt, reply_to, running, credit, parts, call } = admitted;
-        let key = (peer.id, attempt);
-        let (target, interface, function) =
-            (call.target.clone(), call.interface.clone(), call.function.clone());
-        let name = || format!("{interface}.{function} of {target}");
+        let Admitted { key, reply_to, running, credit, parts, callee, call, began } = admitted;
         let in_flight = InFlight { shared: &self, key };
-        let deadline = call.deadline;
+        let alarm = Alarm::new(call.deadline, began);
         let work = AssertUnwindSafe(self.serve(key, parts, call)).catch_unwind();
-        let done = running.unless_cancelled(timeout_at(deadline, work)).await;
+        let done = running.work(work, alarm).await;
         drop(in_flight);
         let result = match done {
-            None => return,
-            Some(Ok(Ok(result))) => result,
-            Some(Ok(Err(panic))) => Err(panicked(&name(), panic.as_ref())),
-            Some(Err(_)) => {
-                Err(CallError::new(Status::Deadline, format!("{} did not end in time", name())))
+            Done::Cancelled => return,
+            Done::With(Ok(result)) => result,
+            Done::With(Err(panic)) => Err(panicked(&callee, panic.as_ref())),
+            Done::Late => {
+                Err(CallError::new(Status::Deadline, format!("{callee} did not end in time")))
             }
         };
         self.answer(key, reply_to, credit, result);
@@ -168,14 +175,14 @@ impl Shared {
 }
 
 /// Says what a panic said, to the log in full and to the caller in short.
-fn panicked(name: &str, panic: &(dyn Any + Send)) -> CallError {
+fn panicked(callee: &Callee, panic: &(dyn Any + Send)) -> CallError {
     let said = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    error!(call = name, panic = said, "a call panicked");
-    CallError::new(Status::Trapped, format!("{name} panicked"))
+    error!(%callee, panic = said, "a call panicked");
+    CallError::new(Status::Trapped, format!("{callee} panicked"))
 }
 
 /// Counts the bytes of parameters that arrive in parts, so that many large calls cannot exhaust memory.

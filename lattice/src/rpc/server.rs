@@ -5,16 +5,24 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::Message;
+use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::outgoing::Written;
-use super::peer::Peer;
 use super::running::{Admitted, Running};
 use super::shared::{AttemptKey, Shared, StreamKey};
 use crate::call::{Call, CallError, LinkRef, Status};
 use crate::frame::{Request, StreamNumber, Value};
-use crate::subject::{self, Attempt, Callee};
+use crate::subject::{self, Callee};
+
+/// A request that was read.
+struct Taken {
+    call: Call,
+    credit: u64,
+    parts: Option<u32>,
+    callee: Arc<Callee>,
+}
 
 impl Shared {
     /// Takes one request from the wire.
@@ -32,20 +40,25 @@ impl Shared {
             warn!(%from, "request that does not say where its caller listens");
             return;
         };
-        let key = (from, attempt);
-        let taken = self.admit().and_then(|()| self.read_request(&peer, attempt, tokens, &message));
+        let (key, now) = ((from, attempt), Instant::now());
+        let taken =
+            self.admit().and_then(|()| self.read_request(key, now, tokens, message.payload));
         match taken {
-            Ok(Some((call, credit, parts))) => {
-                let running = Arc::new(Running::new(self.now_ms()));
+            Ok(Taken { call, credit, parts, callee }) => {
+                let now_ms = self.ms_at(now);
+                if self.early_cancels.take(&key, now_ms) {
+                    return;
+                }
+                let running = Arc::new(Running::new(now_ms));
                 if !self.running.insert(key, Arc::clone(&running)) {
                     warn!(%from, %attempt, "request that came twice");
                     return;
                 }
                 self.wake_ticker();
-                let admitted = Admitted { peer, attempt, reply_to, running, credit, parts, call };
+                let admitted =
+                    Admitted { key, reply_to, running, credit, parts, callee, call, began: now };
                 self.tasks.spawn_on(Arc::clone(self).run(admitted), &self.workers);
             }
-            Ok(None) => {}
             Err(error) => self.answer(key, reply_to, 0, Err(error)),
         }
     }
@@ -64,47 +77,41 @@ impl Shared {
         Ok(())
     }
 
-    /// The call that a message asks for; `None` if its caller has given up already.
+    /// The call that a message asks for.
     fn read_request(
         self: &Arc<Self>,
-        peer: &Peer,
-        attempt: Attempt,
+        (peer, attempt): AttemptKey,
+        now: Instant,
         tokens: &str,
-        message: &Message,
-    ) -> Result<Option<(Call, u64, Option<u32>)>, CallError> {
+        message: Bytes,
+    ) -> Result<Taken, CallError> {
         let bad =
             |why: &str| CallError::new(Status::BadFrame, format!("cannot read the request: {why}"));
         let callee = self.callee(tokens).ok_or_else(|| bad("its subject names no function"))?;
-        let request =
-            Request::decode(message.payload.clone()).map_err(|error| bad(&error.to_string()))?;
-        if self.early_cancels.take(&(peer.id, attempt), self.now_ms()) {
-            return Ok(None);
-        }
-        let source = request.source.parse().map_err(|_| bad("its source is no object's id"))?;
+        let request = Request::decode(message).map_err(|error| bad(&error.to_string()))?;
         let number = StreamNumber::of_params;
-        let read = |(index, head)| {
-            self.read(StreamKey { peer: peer.id, attempt, number: number(index) }, head)
-        };
+        let read =
+            |(index, head)| self.read(StreamKey { peer, attempt, number: number(index) }, head);
         let streams = request.heads.into_iter().enumerate().map(read).collect();
         let (params, parts) = match request.params {
             Value::Whole(params) => (params, None),
-            Value::Parts(total) => (bytes::Bytes::new(), Some(total)),
+            Value::Parts(total) => (Bytes::new(), Some(total)),
         };
         let Callee { target, interface, function } = callee.as_ref().clone();
         let call = Call {
             id: request.call,
             target,
-            source,
-            link: LinkRef { name: request.link.into(), revision: request.link_revision },
+            source: request.source,
+            link: LinkRef { name: request.link, revision: request.link_revision },
             interface,
             function,
             type_hash: request.type_hash,
-            deadline: Instant::now() + Duration::from_millis(request.budget_ms.into()),
+            deadline: now + Duration::from_millis(request.budget_ms.into()),
             trace: request.trace,
             params,
             streams,
         };
-        Ok(Some((call, request.credit.into(), parts)))
+        Ok(Taken { call, credit: request.credit.into(), parts, callee })
     }
 
     /// The caller gave up: its call ends, or never begins; nothing more is written to it.

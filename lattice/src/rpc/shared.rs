@@ -21,7 +21,7 @@ use super::outgoing::Outgoing;
 use super::peer::Peer;
 use super::query::QueryHandler;
 use super::running::Running;
-use super::table::{Table, lock};
+use super::table::{Map, Table, lock};
 use crate::call::Invoke;
 use crate::frame::{Frame, REQUEST_HEADER_BYTES_MAX, StreamNumber};
 use crate::id::ProcessId;
@@ -72,8 +72,8 @@ pub(super) struct Shared {
     /// Wakes the ticker when there is something to beat for again.
     pub(super) ticker: Notify,
     pub(super) is_ticker_parked: AtomicBool,
-    peers: Mutex<HashMap<ProcessId, Arc<Peer>>>,
-    callees: Mutex<HashMap<String, Arc<Callee>>>,
+    peers: Mutex<Map<ProcessId, Arc<Peer>>>,
+    callees: Mutex<Map<String, Arc<Callee>>>,
     attempts: AtomicU64,
     started: Instant,
 }
@@ -100,8 +100,8 @@ impl Shared {
             queries: Mutex::new(HashMap::new()),
             ticker: Notify::new(),
             is_ticker_parked: AtomicBool::new(false),
-            peers: Mutex::new(HashMap::new()),
-            callees: Mutex::new(HashMap::new()),
+            peers: Mutex::default(),
+            callees: Mutex::default(),
             attempts: AtomicU64::new(fastrand::u64(..)),
             started: Instant::now(),
             config,
@@ -110,7 +110,13 @@ impl Shared {
 
     /// Milliseconds since this started; its own clock, for silence and beats.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.ms_at(Instant::now())
+    }
+
+    /// The same, of a clock that was read already.
+    pub(super) fn ms_at(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.started);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn next_attempt(&self) -> Attempt {

@@ -112,8 +112,8 @@ fn request() -> Request {
         call: CallId::from_bytes([9; 16]),
         budget_ms: 10_000,
         credit: 1 << 20,
-        source: "default/shop/cart".to_owned(),
-        link: "default".to_owned(),
+        source: "default/shop/cart".parse().unwrap(),
+        link: "default".into(),
         link_revision: 7,
         trace: None,
         heads: Vec::new(),
@@ -132,7 +132,7 @@ fn frames_have_the_bytes_they_had() {
         ("request", request()),
         (
             "request, traced, over link `audit`",
-            Request { trace, link: "audit".to_owned(), ..request() },
+            Request { trace, link: "audit".into(), ..request() },
         ),
         ("request with two streams", Request { heads: heads.clone(), ..request() }),
         (
