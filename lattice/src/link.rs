@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::call::{CallError, Invoke, LinkRef, Status};
 use crate::id::ObjectId;
 use crate::interface::InterfaceKey;
+use crate::store::record::Scope;
 
 /// One source's links, resolved. Each incoming call pins one of these until it ends, so that a re-point never
 /// changes the target of a call half-way.
@@ -51,6 +52,24 @@ impl Links {
         })
     }
 }
+
+/// The scopes of links that cover `interface`, the narrower ones first.
+///
+/// HTTP over a link has one wire interface ([`crate::http::INTERFACE`]), whichever version of `wasi:http` a component was
+/// built for; a link for any of them covers it.
+#[must_use]
+pub fn scopes(interface: &InterfaceKey) -> Vec<Scope> {
+    let mut keys = vec![interface.clone()];
+    if interface.as_str() == crate::http::INTERFACE {
+        keys.extend(HTTP_IMPORTS.iter().filter_map(|import| import.parse().ok()));
+    }
+    let narrow = keys.iter().cloned().map(Scope::Interface);
+    let wide = keys.iter().map(|key| Scope::Package(key.package()));
+    narrow.chain(wide).collect()
+}
+
+/// What components import that means outgoing HTTP.
+const HTTP_IMPORTS: [&str; 2] = ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3"];
 
 impl fmt::Debug for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,16 +6,17 @@ use std::fmt;
 use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::OrderedConfig;
 use async_nats::jetstream::kv::{self, Operation, UpdateErrorKind};
-use async_nats::jetstream::{self, context::KeyValueErrorKind};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use keyvalue::{Failure, Version};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use wicker_provider::ProviderError;
+use wicker_provider::lattice::store::{BucketConfig, open_bucket};
 
 /// Times that a change is tried while others write the same key.
 pub const ATTEMPTS: u32 = 64;
@@ -62,32 +63,11 @@ impl Bucket {
         name: &str,
         replicas: usize,
     ) -> Result<Self, ProviderError> {
-        let jetstream = jetstream::new(client.clone());
-        let attempt = || format!("cannot open the JetStream bucket `{name}`");
-        let store = match jetstream.get_key_value(name).await {
-            Ok(store) => store,
-            Err(error) if error.kind() == KeyValueErrorKind::InvalidStoreName => {
-                return Err(ProviderError::config(format!(
-                    "`{name}` is no name for a JetStream bucket"
-                )));
-            }
-            Err(_) => {
-                let config = kv::Config {
-                    bucket: name.to_owned(),
-                    description: "wasi:keyvalue, by wicker".to_owned(),
-                    num_replicas: replicas,
-                    ..kv::Config::default()
-                };
-                match jetstream.create_key_value(config).await {
-                    Ok(store) => store,
-                    // Somebody else has just made it, or nothing can be made.
-                    Err(error) => {
-                        let store = jetstream.get_key_value(name).await;
-                        store.map_err(|_| ProviderError::backend(attempt(), error))?
-                    }
-                }
-            }
-        };
+        let config = BucketConfig { name: name.to_owned(), history: 1, replicas };
+        let store =
+            open_bucket(&jetstream::new(client.clone()), config).await.map_err(|error| {
+                ProviderError::backend(format!("cannot open the JetStream bucket `{name}`"), error)
+            })?;
         let lanes = (0..LANES).map(|_| Semaphore::new(1)).collect();
         Ok(Self { client: client.clone(), store, lanes })
     }

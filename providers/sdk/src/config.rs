@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::{Deserialize, forward_to_deserialize_any};
 
 /// Reads `config` as a `T`.
 ///
@@ -21,6 +21,11 @@ pub fn read<T: DeserializeOwned>(config: &BTreeMap<String, String>) -> Result<T,
     let fields = config.iter().map(|(key, value)| (key.as_str(), Text { key, value }));
     T::deserialize(MapDeserializer::new(fields))
 }
+
+/// The config of a provider, or of its links, that has no settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoConfig {}
 
 /// A config is not what the provider wants.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,8 +131,6 @@ impl<'de> de::Deserializer<'de> for Text<'de> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]

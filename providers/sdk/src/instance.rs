@@ -36,8 +36,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// The first pause before a link is read again that the store has not shown us yet; it doubles.
 const REREAD_PAUSE: Duration = Duration::from_millis(5);
 
-/// How often links that have retired are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often links that have retired, or could not be opened, are looked for.
+const TEND_EVERY: Duration = Duration::from_secs(5);
 
 /// A running provider, as a host or a process of its own handles it.
 ///
@@ -112,7 +112,7 @@ pub(crate) async fn start<P: Provider>(
         gate: Gate::new(limits),
         tasks: tasks.clone(),
     });
-    tasks.spawn("links", sweep(Arc::downgrade(&instance), tasks.clone()));
+    tasks.spawn("links", tend(Arc::downgrade(&instance), tasks.clone()));
     Ok(instance)
 }
 
@@ -141,6 +141,13 @@ struct Opened<L> {
 impl<L> Default for Opened<L> {
     fn default() -> Self {
         Self { link: OnceCell::new(), failure: Mutex::new(None) }
+    }
+}
+
+impl<L> Opened<L> {
+    /// Why the last attempt to open it failed.
+    fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -300,15 +307,20 @@ impl<P: Provider> Instance<P> {
         result
     }
 
-    /// Why links that should be open are not.
-    fn failing_links(&self) -> Vec<String> {
+    /// Links that should be open and are not.
+    fn failing(&self) -> Vec<OpenedEntry<P>> {
         let links = self.links.load();
-        let failure = |entry: &OpenedEntry<P>| {
-            let cause =
-                entry.opened.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-            Some(format!("link of {}: {cause}", entry.record.link.source))
-        };
-        links.current().filter_map(failure).collect()
+        links.current().filter(|entry| entry.opened.failure().is_some()).cloned().collect()
+    }
+
+    /// Why links that should be open are not, for people.
+    fn trouble(&self) -> Option<String> {
+        let failing = self.failing();
+        let causes = failing.iter().filter_map(|entry| {
+            Some(format!("link of {}: {}", entry.record.link.source, entry.opened.failure()?))
+        });
+        let causes: Vec<String> = causes.collect();
+        (!causes.is_empty()).then(|| causes.join("; "))
     }
 }
 
@@ -343,10 +355,7 @@ impl<P: Provider> ProviderInstance for Instance<P> {
             match timeout(HEALTH_TIMEOUT, self.provider.health()).await {
                 Err(_) => Health::Degraded(format!("no sign of health in {HEALTH_TIMEOUT:?}")),
                 Ok(Err(error)) => Health::Degraded(error.chain()),
-                Ok(Ok(())) => match self.failing_links().join("; ") {
-                    none if none.is_empty() => Health::Ready,
-                    failing => Health::Degraded(failing),
-                },
+                Ok(Ok(())) => self.trouble().map_or(Health::Ready, Health::Degraded),
             }
         })
     }
@@ -361,8 +370,8 @@ impl<P: Provider> ProviderInstance for Instance<P> {
     }
 }
 
-/// Drops links that have retired, while the instance lives.
-async fn sweep<P: Provider>(
+/// Drops links that have retired and tries again those that could not be opened, while the instance lives.
+async fn tend<P: Provider>(
     instance: Weak<Instance<P>>,
     tasks: Tasks,
 ) -> Result<(), std::convert::Infallible> {
@@ -370,12 +379,17 @@ async fn sweep<P: Provider>(
         tokio::select! {
             // Cancel-safe, both: neither has done anything before it resolves.
             () = tasks.stopping() => return Ok(()),
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            () = tokio::time::sleep(TEND_EVERY) => {}
         }
         let Some(instance) = instance.upgrade() else { return Ok(()) };
         let now = Instant::now();
         if instance.links.load().has_retired(now) {
             instance.change(|links| links.sweep(now));
+        }
+        for entry in instance.failing() {
+            let instance = Arc::clone(&instance);
+            // Health and the next call tell how it went.
+            tasks.spawn_work(async move { drop(instance.open(&entry).await) });
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod scope;
 
 pub use builtin::Builtin;
 pub use client::Client;
+pub use config::NoConfig;
 pub use handle::{Handle, Own, Stateless};
 pub use instance::{Health, Limits, LinkFailure, ProviderInstance};
 pub use interface::{Incoming, Interface, Interfaces};

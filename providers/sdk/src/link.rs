@@ -247,51 +247,27 @@ impl<T> Revisions<T> {
     }
 }
 
-/// The scopes of links that may cover `interface`, the narrower ones first.
-#[must_use]
-pub fn scopes(interface: &InterfaceKey) -> Vec<Scope> {
-    let mut interfaces = vec![interface.clone()];
-    if interface.as_str() == wicker_lattice::http::INTERFACE {
-        // Requests of components arrive as one wire interface, whichever version of `wasi:http` their link is for.
-        let imports = ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3"];
-        interfaces.extend(imports.iter().filter_map(|import| import.parse().ok()));
-    }
-    let narrow = interfaces.iter().cloned().map(Scope::Interface);
-    let wide = interfaces.iter().map(|interface| Scope::Package(interface.package()));
-    narrow.chain(wide).collect()
-}
-
-/// Whether a link of `scope` covers `interface`. On the path of every call, so it makes no key.
-pub(crate) fn covers(scope: &Scope, interface: &InterfaceKey) -> bool {
-    // See `scopes`.
-    if interface.as_str() == wicker_lattice::http::INTERFACE
-        && scope.as_str().starts_with("wasi:http")
-    {
-        return true;
-    }
+/// Whether a link of `scope` covers `interface`; what [`wicker_lattice::link::scopes`] says, but on the path of every
+/// call, so it makes no key.
+fn covers(scope: &Scope, interface: &InterfaceKey) -> bool {
+    let is_http = interface.as_str() == wicker_lattice::http::INTERFACE;
     let package = match scope {
-        Scope::Interface(key) => return key == interface,
+        Scope::Interface(key) => {
+            return key == interface || (is_http && package_of(key.as_str()).0 == "wasi:http");
+        }
         Scope::Package(package) => package.as_str(),
     };
-    let (package, package_version) = split_version(package);
-    let (path, version) = split_version(interface.as_str());
-    version == package_version
-        && path.split_once('/').is_some_and(|(of_interface, _)| of_interface == package)
+    if is_http && package.starts_with("wasi:http@") {
+        return true;
+    }
+    package_of(interface.as_str()) == package_of(package)
 }
 
-fn split_version(text: &str) -> (&str, &str) {
-    text.find('@').map_or((text, ""), |at| text.split_at(at))
+/// A package and its version, from its own name or that of one of its interfaces.
+fn package_of(text: &str) -> (&str, &str) {
+    let (path, version) = text.find('@').map_or((text, ""), |at| text.split_at(at));
+    (path.split_once('/').map_or(path, |(package, _)| package), version)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_scope_that_is_looked_up_covers_its_interface() {
-        for interface in [wicker_lattice::http::INTERFACE, "wasi:keyvalue/store@0.2.0-draft"] {
-            let interface: InterfaceKey = interface.parse().unwrap();
-            assert!(scopes(&interface).iter().all(|scope| covers(scope, &interface)));
-        }
-    }
-}
+mod tests;

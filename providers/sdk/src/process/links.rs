@@ -8,12 +8,13 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
+use wicker_lattice::link::scopes;
 use wicker_lattice::store::record::Link;
 use wicker_lattice::store::{Change, Record as _, Store, StoreError, key};
 use wicker_process::Tasks;
 
 use crate::instance::ProviderInstance;
-use crate::link::{LinkRecord, LinkSource, LinkSourceError, scopes};
+use crate::link::{LinkRecord, LinkSource, LinkSourceError};
 
 /// Reads links from the lattice's store.
 #[derive(Debug, Clone)]

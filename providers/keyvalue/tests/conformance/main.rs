@@ -1,0 +1,114 @@
+//! One suite of laws for wasi:keyvalue, over every backend with its real server, in this process and as a process of
+//! its own over NATS.
+
+mod laws;
+mod redis_server;
+mod setting;
+
+use keyvalue_nats::Nats;
+use keyvalue_redb::Redb;
+use keyvalue_redis::Redis;
+use wicker_lattice::testing::NatsServer;
+
+use crate::laws::keep_all;
+use crate::redis_server::RedisServer;
+use crate::setting::{InProcess, Process};
+
+/// What a process started by these tests becomes: a provider. Without its variable it is a test of nothing.
+#[test]
+fn provider_process() {
+    setting::become_provider();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redb_in_process_keeps_the_laws() {
+    let provider = InProcess::start::<Redb>(serde_json::json!({}), None).await;
+    keep_all(&provider.links(&[])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redb_as_a_process_keeps_the_laws() {
+    let nats = NatsServer::start().await;
+    let provider = Process::start::<Redb>(&nats, serde_json::json!({})).await;
+    keep_all(&provider.links(&[])).await;
+    provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_in_process_keeps_the_laws() {
+    let redis = RedisServer::start();
+    let provider = InProcess::start::<Redis>(serde_json::json!({ "url": redis.url() }), None).await;
+    keep_all(&provider.links(&[("prefix", "a*[b]/")])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_as_a_process_keeps_the_laws() {
+    let (nats, redis) = (NatsServer::start().await, RedisServer::start());
+    let provider = Process::start::<Redis>(&nats, serde_json::json!({})).await;
+    keep_all(&provider.links(&[("url", redis.url())])).await;
+    provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_of_any_version_in_process_keeps_the_laws() {
+    for program in NatsServer::installed() {
+        let nats = NatsServer::start_program(&program).await;
+        let provider = InProcess::start::<Nats>(serde_json::json!({}), Some(nats.url())).await;
+        keep_all(&provider.links(&[])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_as_a_process_keeps_the_laws() {
+    let nats = NatsServer::start().await;
+    let provider = Process::start::<Nats>(&nats, serde_json::json!({})).await;
+    keep_all(&provider.links(&[("bucket", "shop")])).await;
+    provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redb_keeps_what_it_acknowledged_when_its_process_is_killed() {
+    let nats = NatsServer::start().await;
+    let mut provider = Process::start::<Redb>(&nats, serde_json::json!({})).await;
+    let link = provider.links(&[]).open(&[]).await;
+    for expected in 1..=20 {
+        assert_eq!(link.increment("b", "n", 1).await, expected);
+    }
+    provider.kill();
+    let provider = provider.start_again::<Redb>().await;
+    let link = provider.links(&[]).open(&[]).await;
+    assert_eq!(link.increment("b", "n", 1).await, 21);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn link_configured_anew_is_opened_anew() {
+    let (nats, redis) = (NatsServer::start().await, RedisServer::start());
+    let provider = Process::start::<Redis>(&nats, serde_json::json!({ "url": redis.url() })).await;
+    let links = provider.links(&[]);
+    let first = links.open(&[("prefix", "one/")]).await;
+    first.set("b", "k", "1").await;
+    // The same link, re-written: who calls with the new revision gets the new config at once.
+    let second = links.reopen(&first, &[("prefix", "two/")]).await;
+    assert_eq!(second.get("b", "k").await, None);
+    // Who still has the old one keeps it.
+    assert_eq!(first.get("b", "k").await.as_deref(), Some("1"));
+    provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provider_without_its_server_says_so_and_recovers() {
+    let nats = NatsServer::start().await;
+    let mut redis = RedisServer::start();
+    redis.stop();
+    let provider = Process::start::<Redis>(&nats, serde_json::json!({ "url": redis.url() })).await;
+    let links = provider.links(&[]);
+    let link = links.open(&[]).await;
+    let error = link.try_get("b", "k").await.unwrap_err();
+    assert_eq!(error.status, wicker_lattice::call::Status::Unavailable);
+    assert!(error.message.contains("cannot connect to Redis"), "{error}");
+    provider.until_degraded().await;
+    redis.run();
+    assert_eq!(link.try_get("b", "k").await, Ok(None));
+    provider.until_ready().await;
+    provider.end().await;
+}
