@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use wicker_process::{signal::StopSignals, telemetry};
 
-use crate::cli::{Global, Output, out};
+use crate::cli::session::Session;
+use crate::cli::{Global, Output, deploy, out};
 use crate::config::{DEFAULT_HTTP, HostConfig};
 use crate::host::Host;
+use crate::member::Member;
 
 /// How long what a manifest declares may take until it runs: large components compile for ten seconds.
 const DEPLOY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -102,9 +104,17 @@ fn moved(config: &HostConfig, http: SocketAddr) -> String {
 }
 
 /// Runs the files, then says in the host's lease that it answers.
-async fn serve_files(config: &HostConfig, host: &Host, _output: Output) -> anyhow::Result<()> {
+async fn serve_files(config: &HostConfig, host: &Host, output: Output) -> anyhow::Result<()> {
     host.bare.deploy().await?;
-    anyhow::ensure!(config.manifests().is_empty(), "manifests: use `wicker deploy`");
+    let manifests = config.manifests();
+    if !manifests.is_empty() {
+        let manifests = deploy::read_manifests(&manifests)?;
+        let Member { lattice, nats, store, process, .. } = host.member.clone();
+        let session = Session::new(&lattice, nats, store, process, output);
+        let report =
+            Box::pin(deploy::deploy(&session, &manifests, Some(DEPLOY_TIMEOUT))).await?;
+        deploy::print(&session, &report);
+    }
     host.announce().await;
     for id in host.bare.ids() {
         out::note(&format!("runs {id}"));
