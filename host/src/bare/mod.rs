@@ -140,11 +140,6 @@ impl Bare {
         Ok(())
     }
 
-    /// The components that answer at `/` of this host.
-    pub fn routed(&self) -> impl Iterator<Item = &ObjectId> {
-        self.files.iter().filter(|file| file.serves_http()).map(|file| &file.id)
-    }
-
     /// All components of these files.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.files.iter().map(|file| &file.id)

@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use tokio::time::Instant;
-use wicker_lattice::call::{Call, CallError, DEFAULT_LINK, Invocation, Invoke, LinkRef, Reply, Status};
+use wicker_lattice::call::{
+    Call, CallError, DEFAULT_LINK, Invocation, Invoke, LinkRef, Reply, Status,
+};
 use wicker_lattice::id::{CallId, ObjectId, ProcessId};
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
@@ -60,9 +62,13 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let target = inventory::object(&inventory, &args.target)?;
     let builtins = inventory::builtins();
     let world = inventory.world(&target, &builtins).with_context(|| {
-        format!("what {} exports is not known to the lattice yet: is it running? see `wicker ps`", short(&target))
+        format!(
+            "what {} exports is not known to the lattice yet: is it running? see `wicker ps`",
+            short(&target)
+        )
     })?;
-    let found = find(world, &args.function).with_context(|| format!("cannot call {}", short(&target)))?;
+    let found =
+        find(world, &args.function).with_context(|| format!("cannot call {}", short(&target)))?;
     let params = wave::encode_params(&found.name, &found.ty, &args.arguments)?;
     let call = |deadline| Call {
         id: CallId::generate(),
@@ -81,7 +87,10 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let (process, reply) = attempt(&session, &inventory, &target, || call(deadline)).await?;
     let text = wave::print_results(&found.ty, &reply.results)?;
     let result = found.ty.result.is_some().then_some(text);
-    print(&session, Report { target, interface: found.interface, function: found.name, process, result });
+    print(
+        &session,
+        Report { target, interface: found.interface, function: found.name, process, result },
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,13 +117,15 @@ fn find(world: &World, text: &str) -> anyhow::Result<Found> {
             functions.iter().map(move |(name, ty)| (interface, name, ty))
         })
     };
-    let matches: Vec<_> = all().filter(|(interface, name, _)| means(text, &interface.key(), name)).collect();
+    let matches: Vec<_> =
+        all().filter(|(interface, name, _)| means(text, &interface.key(), name)).collect();
     match matches.as_slice() {
         [(interface, name, ty)] => {
             Ok(Found { interface: (*interface).clone(), name: (*name).clone(), ty: (*ty).clone() })
         }
         [] => {
-            let known: Vec<String> = all().map(|(interface, name, _)| format!("{interface}.{name}")).collect();
+            let known: Vec<String> =
+                all().map(|(interface, name, _)| format!("{interface}.{name}")).collect();
             bail!("it exports no function `{text}`; it exports {}", known.join(", "))
         }
         several => {
@@ -137,14 +148,15 @@ fn means(text: &str, interface: &InterfaceKey, function: &str) -> bool {
         None => text.to_owned(),
     };
     let full = format!("{path}.{function}");
-    full == wanted
-        || full.strip_suffix(&wanted).is_some_and(|before| before.ends_with(['/', '.']))
+    full == wanted || full.strip_suffix(&wanted).is_some_and(|before| before.ends_with(['/', '.']))
 }
 
 fn is_version(path: &str, written: &str, key: &str) -> bool {
     let path = if path.contains(':') { path.to_owned() } else { format!("any:any/{path}") };
     let parsed: Option<InterfaceKey> = format!("{path}@{written}").parse().ok();
-    parsed.is_some_and(|parsed| parsed.as_str().split_once('@').is_some_and(|(_, version)| version == key))
+    parsed.is_some_and(|parsed| {
+        parsed.as_str().split_once('@').is_some_and(|(_, version)| version == key)
+    })
 }
 
 /// Calls one process after the other that serves `target`, as long as nothing was executed.
@@ -155,8 +167,10 @@ async fn attempt(
     call: impl Fn() -> Call,
 ) -> anyhow::Result<(ProcessId, Reply)> {
     let serving = inventory.running.iter().filter(|running| running.object == *target);
-    let processes: Vec<ProcessId> =
-        serving.filter(|running| running.state.takes_calls()).map(|running| running.process).collect();
+    let processes: Vec<ProcessId> = serving
+        .filter(|running| running.state.takes_calls())
+        .map(|running| running.process)
+        .collect();
     let config = RpcConfig::new(&session.lattice, session.process);
     let rpc = Rpc::start(config, &session.nats, Arc::new(Nobody)).await?;
     let mut last = None;
@@ -164,7 +178,9 @@ async fn attempt(
         match rpc.remote(process).invoke(call()).await {
             Ok(reply) => return Ok((process, reply)),
             Err(error) if is_worth_another(error.status) => last = Some(error),
-            Err(error) => return Err(error).with_context(|| format!("cannot call {}", short(target))),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot call {}", short(target)));
+            }
         }
     }
     match last {
@@ -182,7 +198,9 @@ struct Nobody;
 
 impl Invoke for Nobody {
     fn invoke(&self, call: Call) -> Invocation<'_> {
-        Box::pin(async move { Err(CallError::new(Status::NotFound, format!("nobody here serves {}", call.target))) })
+        Box::pin(async move {
+            Err(CallError::new(Status::NotFound, format!("nobody here serves {}", call.target)))
+        })
     }
 }
 
@@ -217,7 +235,8 @@ mod tests {
         let ty = FunctionType { params: Vec::new(), result: None, is_async: false };
         let functions = [("add".to_owned(), ty.clone()), ("all".to_owned(), ty)];
         let world = World {
-            exports: [("shop:cart/api@1.0.0".parse().unwrap(), functions.into_iter().collect())].into(),
+            exports: [("shop:cart/api@1.0.0".parse().unwrap(), functions.into_iter().collect())]
+                .into(),
             ..World::default()
         };
         assert_eq!(find(&world, "add").unwrap().name, "add");

@@ -31,7 +31,8 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         Some(text) => inventory::object(&inventory::read(&session).await?, text)?.to_token(),
         None => "*".to_owned(),
     };
-    let mut events = session.nats.subscribe(&subject::event(&session.lattice, "*", &object)).await?;
+    let mut events =
+        session.nats.subscribe(&subject::event(&session.lattice, "*", &object)).await?;
     out::note(&format!("listening to lattice `{}` (Ctrl-C ends)", session.lattice));
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0 {
@@ -51,5 +52,8 @@ fn print(session: &Session, event: &Event) {
         return out::json_line(event);
     }
     let object = event.object.as_ref().map(short).unwrap_or_default();
-    out::line(format!("{}  {:<20}  {object}  {}", event.at, event.kind.to_string(), event.message).trim_end());
+    out::line(
+        format!("{}  {:<20}  {object}  {}", event.at, event.kind.to_string(), event.message)
+            .trim_end(),
+    );
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
 use wicker_lattice::store::Record;
 use wicker_lattice::store::record::{
-    Component, Grants, Host, Limits, Link, ObjectKind, Placement, Provider, ProviderSource, Route, RunState, Running,
-    Scope, Sharing, Spread,
+    Component, Grants, Host, Limits, Link, ObjectKind, Placement, Provider, ProviderSource, Route,
+    RunState, Running, Scope, Sharing, Spread,
 };
 use wicker_lattice::types::{FunctionType, Functions, Type, World};
 use wicker_reconciler::diagnostic::Source;
@@ -123,7 +123,12 @@ fn lattice() -> Inventory {
         running: vec![
             running("default/counter/counter", ObjectKind::Component, 1, RunState::Ready),
             running("acme/shop/gateway", ObjectKind::Component, 2, RunState::Pending),
-            running("default/keyvalue-redb/keyvalue-redb", ObjectKind::Provider, 1, RunState::Ready),
+            running(
+                "default/keyvalue-redb/keyvalue-redb",
+                ObjectKind::Provider,
+                1,
+                RunState::Ready,
+            ),
         ],
         ..Inventory::default()
     };
@@ -131,25 +136,47 @@ fn lattice() -> Inventory {
     put(&mut inventory.components, component("acme/shop/gateway"));
     put(&mut inventory.components, component("acme/shop/later"));
     let redb = ProviderSource::Builtin("keyvalue-redb".to_owned());
-    put(&mut inventory.providers, provider("default/keyvalue-redb/keyvalue-redb", redb, Sharing::Exclusive));
+    put(
+        &mut inventory.providers,
+        provider("default/keyvalue-redb/keyvalue-redb", redb, Sharing::Exclusive),
+    );
     let command = ProviderSource::Command(vec!["./mail".to_owned(), "--quiet".to_owned()]);
     put(&mut inventory.providers, provider("acme/shop/mail", command, Sharing::Replicable));
     let (host, object) = (process(9), id("acme/shop/mail"));
-    put(&mut inventory.placements, Placement { host, object, kind: ObjectKind::Provider, generation: 0 });
-    put(&mut inventory.links, link("default/counter/counter", "default/keyvalue-redb/keyvalue-redb"));
+    put(
+        &mut inventory.placements,
+        Placement { host, object, kind: ObjectKind::Provider, generation: 0 },
+    );
+    put(
+        &mut inventory.links,
+        link("default/counter/counter", "default/keyvalue-redb/keyvalue-redb"),
+    );
     put(&mut inventory.links, link("acme/shop/gateway", "acme/shop/mail"));
-    for (host, path, target) in
-        [(None, "/", "default/counter/counter"), (Some("shop.example.com"), "/api", "acme/shop/gateway")]
-    {
+    for (host, path, target) in [
+        (None, "/", "default/counter/counter"),
+        (Some("shop.example.com"), "/api", "acme/shop/gateway"),
+    ] {
         let claimed_by = target.rsplit_once('/').unwrap().0.to_owned();
         let host = host.map(str::to_owned);
-        put(&mut inventory.routes, Route { host, path: path.to_owned(), target: id(target), claimed_by, only_on: None });
+        put(
+            &mut inventory.routes,
+            Route { host, path: path.to_owned(), target: id(target), claimed_by, only_on: None },
+        );
     }
     let bytes = Type::Option(Box::new(Type::List(Box::new(Type::U8))));
-    let get = FunctionType { params: vec![("key".to_owned(), Type::String)], result: Some(bytes), is_async: false };
+    let get = FunctionType {
+        params: vec![("key".to_owned(), Type::String)],
+        result: Some(bytes),
+        is_async: false,
+    };
     let world = World {
-        imports: [(STORE.parse().unwrap(), Functions::from([("get".to_owned(), get.clone())]))].into(),
-        exports: [("acme:count/api@1.0.0".parse().unwrap(), Functions::from([("read".to_owned(), get)]))].into(),
+        imports: [(STORE.parse().unwrap(), Functions::from([("get".to_owned(), get.clone())]))]
+            .into(),
+        exports: [(
+            "acme:count/api@1.0.0".parse().unwrap(),
+            Functions::from([("read".to_owned(), get)]),
+        )]
+        .into(),
     };
     inventory.worlds.insert(format!("sha256:{}", "ab".repeat(32)), world);
     inventory
@@ -195,11 +222,18 @@ fn golden_deploy() {
         applications: vec![ApplicationReport {
             application: "default/counter".to_owned(),
             generation: 2,
-            changes: vec![Change { action: "create", key: "component.default_counter_counter".to_owned() }],
+            changes: vec![Change {
+                action: "create",
+                key: "component.default_counter_counter".to_owned(),
+            }],
             is_ready: true,
             objects: vec![
                 object("default/counter/counter", Some(RunState::Ready), None),
-                object("default/counter/web", Some(RunState::Pending), Some("acme:greet@1 waits for its link")),
+                object(
+                    "default/counter/web",
+                    Some(RunState::Pending),
+                    Some("acme:greet@1 waits for its link"),
+                ),
             ],
             urls: vec!["http://127.0.0.1:8000/".to_owned()],
             notes: vec!["default/counter/web wants 2 hosts, 1 match".to_owned()],

@@ -115,12 +115,19 @@ fn print<T: Serialize + fmt::Display>(output: Output, report: &T) {
 fn file(path: &Path, all: bool) -> anyhow::Result<FileReport> {
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
-    let world = wicker_engine::world_of(&bytes).with_context(|| format!("cannot inspect {shown}"))?;
-    Ok(FileReport { file: shown, digest: digest(&bytes), bytes: bytes.len(), world: Worlds::new(&world, all) })
+    let world =
+        wicker_engine::world_of(&bytes).with_context(|| format!("cannot inspect {shown}"))?;
+    Ok(FileReport {
+        file: shown,
+        digest: digest(&bytes),
+        bytes: bytes.len(),
+        world: Worlds::new(&world, all),
+    })
 }
 
 pub(super) fn object(inventory: &Inventory, id: &ObjectId, all: bool) -> ObjectReport {
-    let component = inventory.components.get(&key::component(id)).map(|stored| stored.record.clone());
+    let component =
+        inventory.components.get(&key::component(id)).map(|stored| stored.record.clone());
     let provider = inventory.providers.get(&key::provider(id)).map(|stored| stored.record.clone());
     let kind = if component.is_some() { ObjectKind::Component } else { ObjectKind::Provider };
     let ps = ps::Ps::new(inventory);
@@ -128,7 +135,8 @@ pub(super) fn object(inventory: &Inventory, id: &ObjectId, all: bool) -> ObjectR
     running.extend(ps.providers);
     running.retain(|row| row.object == *id);
     let builtins = inventory::builtins();
-    let (links, others): (Vec<LinkRow>, Vec<LinkRow>) = ps.links.into_iter().partition(|link| link.source == *id);
+    let (links, others): (Vec<LinkRow>, Vec<LinkRow>) =
+        ps.links.into_iter().partition(|link| link.source == *id);
     ObjectReport {
         object: id.clone(),
         kind,
@@ -148,7 +156,9 @@ pub(super) fn host(
 ) -> anyhow::Result<HostReport> {
     let ps = ps::Ps::new(inventory);
     let host = ps.hosts.into_iter().find(|host| host.process == process);
-    let here = |row: &ObjectRow| row.host.as_deref() == Some(name) && row.process.is_none_or(|each| each == process);
+    let here = |row: &ObjectRow| {
+        row.host.as_deref() == Some(name) && row.process.is_none_or(|each| each == process)
+    };
     Ok(HostReport {
         host: host.with_context(|| format!("host {name} has left"))?,
         components: ps.components.into_iter().filter(here).collect(),
@@ -209,7 +219,12 @@ impl fmt::Display for ObjectReport {
                 wicker_lattice::store::record::Sharing::Exclusive => "exclusive",
                 wicker_lattice::store::record::Sharing::Replicable => "replicable",
             };
-            writeln!(text, "provider {}, {sharing}, generation {}", ps::implementation(provider), provider.generation)?;
+            writeln!(
+                text,
+                "provider {}, {sharing}, generation {}",
+                ps::implementation(provider),
+                provider.generation
+            )?;
         }
         let mut parts = vec![text, ps::objects_table(&self.running, self.kind).to_string()];
         parts.push(match &self.world {
@@ -228,7 +243,8 @@ impl fmt::Display for HostReport {
         let ps::HostRow { host, process, http, version, state, .. } = &self.host;
         let http = http.as_deref().unwrap_or("no listener");
         let mut parts = vec![format!("{host} {process}\nwicker {version}, {state}, HTTP {http}\n")];
-        let labels: Vec<String> = self.host.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let labels: Vec<String> =
+            self.host.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         parts.push(format!("labels {}\n", labels.join(", ")));
         parts.push(ps::objects_table(&self.components, ObjectKind::Component).to_string());
         parts.push(ps::objects_table(&self.providers, ObjectKind::Provider).to_string());

@@ -25,7 +25,8 @@ pub async fn read(session: &Session) -> anyhow::Result<Inventory> {
     let store = &session.store;
     let (applications, components, providers) =
         tokio::try_join!(records(store), records(store), records(store))?;
-    let (links, routes, placements) = tokio::try_join!(records(store), records(store), records(store))?;
+    let (links, routes, placements) =
+        tokio::try_join!(records(store), records(store), records(store))?;
     let (mut hosts, mut running, types) =
         tokio::try_join!(all::<Host>(store), all::<Running>(store), all::<Types>(store))?;
     let alive = alive(session, &hosts, &running).await;
@@ -48,7 +49,8 @@ pub async fn read(session: &Session) -> anyhow::Result<Inventory> {
 
 async fn records<R: Record>(store: &Store) -> Result<Records<R>, StoreError> {
     let entries = store.list::<R>(&R::all()).await?;
-    let stored = |entry: Entry<R>| (entry.key, Stored { record: entry.record, revision: entry.revision });
+    let stored =
+        |entry: Entry<R>| (entry.key, Stored { record: entry.record, revision: entry.revision });
     Ok(entries.into_iter().map(stored).collect())
 }
 
@@ -61,7 +63,8 @@ async fn all<R: Record>(store: &Store) -> Result<Vec<R>, StoreError> {
 /// question, if only to say that it does not know it.
 async fn alive(session: &Session, hosts: &[Host], running: &[Running]) -> BTreeSet<ProcessId> {
     let hosts = hosts.iter().map(|host| host.process);
-    let processes: BTreeSet<ProcessId> = hosts.chain(running.iter().map(|each| each.process)).collect();
+    let processes: BTreeSet<ProcessId> =
+        hosts.chain(running.iter().map(|each| each.process)).collect();
     let ask = |process| async move {
         let question = session.nats.query::<_, serde_json::Value>(
             (&session.lattice, process),

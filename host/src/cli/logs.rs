@@ -41,7 +41,8 @@ pub struct Args {
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let session = Session::open(&global).await?;
     let inventory = inventory::read(&session).await?;
-    let object = args.object.as_deref().map(|text| inventory::object(&inventory, text)).transpose()?;
+    let object =
+        args.object.as_deref().map(|text| inventory::object(&inventory, text)).transpose()?;
     // Subscribed before the history is read, so that no line falls between; one may then be shown twice.
     let token = object.as_ref().map_or_else(|| "*".to_owned(), ObjectId::to_token);
     let new_lines = session.nats.subscribe(&subject::log(&session.lattice, &token, "*")).await?;
@@ -62,7 +63,8 @@ async fn history(session: &Session, inventory: &Inventory, query: &LogQuery) -> 
         let (name, process) = (host.name.clone(), host.process);
         async move {
             let address = (session.lattice.as_str(), process);
-            let answer = session.nats.query::<_, Vec<LogLine>>(address, LOGS, query, ANSWER_TIMEOUT).await;
+            let answer =
+                session.nats.query::<_, Vec<LogLine>>(address, LOGS, query, ANSWER_TIMEOUT).await;
             answer.unwrap_or_else(|error| {
                 out::note(&format!("no lines from {name}: {error}"));
                 Vec::new()

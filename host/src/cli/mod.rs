@@ -140,7 +140,10 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     if let Some(found) = error.downcast_ref::<Problems>() {
         let count = found.len();
         out::problems(&found.to_string());
-        out::error(&format!("{count} {} in the manifest", if count == 1 { "problem" } else { "problems" }));
+        out::error(&format!(
+            "{count} {} in the manifest",
+            if count == 1 { "problem" } else { "problems" }
+        ));
         return ExitCode::FAILURE;
     }
     out::error(&format!("{error:#}"));

@@ -145,7 +145,9 @@ impl Ps {
         let links = inventory.links.values().map(|stored| link_row(inventory, &stored.record));
         let routes = inventory.routes.values().map(|stored| route_row(inventory, &stored.record));
         let mut links: Vec<LinkRow> = links.collect();
-        links.sort_by(|a, b| (&a.source, &a.interface, &a.name).cmp(&(&b.source, &b.interface, &b.name)));
+        links.sort_by(|a, b| {
+            (&a.source, &a.interface, &a.name).cmp(&(&b.source, &b.interface, &b.name))
+        });
         let mut routes: Vec<RouteRow> = routes.collect();
         routes.sort_by(|a, b| a.route.cmp(&b.route));
         Self {
@@ -195,8 +197,12 @@ pub(crate) fn object_rows(inventory: &Inventory, empty: ObjectRow) -> Vec<Object
     let runs_on = |process: ProcessId| {
         move |running: &Running| running.host.unwrap_or(running.process) == process
     };
-    let mut rows: Vec<ObjectRow> =
-        inventory.running.iter().filter(of_this).map(|running| running_row(inventory, &empty, running)).collect();
+    let mut rows: Vec<ObjectRow> = inventory
+        .running
+        .iter()
+        .filter(of_this)
+        .map(|running| running_row(inventory, &empty, running))
+        .collect();
     for (_, stored) in inventory.placements_of(&empty.object) {
         let host = stored.record.host;
         let is_running = inventory.running.iter().filter(of_this).any(runs_on(host));

@@ -40,14 +40,27 @@ pub struct Args {
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let shown = args.file.display().to_string();
     let wasm = std::fs::read(&args.file).with_context(|| format!("cannot read {shown}"))?;
-    let cache = global.data.map_or_else(data_dir::default_dir, Ok).ok().and_then(|data| artifacts(&data).ok());
-    let engine = Engine::new(EngineConfig { cache, instances: INSTANCES, ..EngineConfig::default() })?;
+    let cache = global
+        .data
+        .map_or_else(data_dir::default_dir, Ok)
+        .ok()
+        .and_then(|data| artifacts(&data).ok());
+    let engine =
+        Engine::new(EngineConfig { cache, instances: INSTANCES, ..EngineConfig::default() })?;
     let program = engine.load(wasm.into()).await.with_context(|| format!("cannot run {shown}"))?;
     let mut config = ActorConfig::new(ObjectId::bare("command")?, Arc::new(Stderr));
     config.grants = Grants {
-        environment: args.environment.iter().map(|pair| variable(pair)).collect::<anyhow::Result<_>>()?,
+        environment: args
+            .environment
+            .iter()
+            .map(|pair| variable(pair))
+            .collect::<anyhow::Result<_>>()?,
         arguments: Vec::new(),
-        files: args.directories.iter().map(|text| directory(text)).collect::<anyhow::Result<_>>()?,
+        files: args
+            .directories
+            .iter()
+            .map(|text| directory(text))
+            .collect::<anyhow::Result<_>>()?,
     };
     let actor = Actor::new(&engine, program, config, Arc::new(Links::default()))
         .map_err(|error| anyhow::Error::new(error).context(format!("cannot run {shown}")))?;
@@ -64,7 +77,8 @@ fn artifacts(data: &std::path::Path) -> std::io::Result<PathBuf> {
 }
 
 fn variable(pair: &str) -> anyhow::Result<(String, String)> {
-    let (name, value) = pair.split_once('=').with_context(|| format!("--env {pair}: expected NAME=VALUE"))?;
+    let (name, value) =
+        pair.split_once('=').with_context(|| format!("--env {pair}: expected NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
@@ -77,8 +91,13 @@ fn directory(text: &str) -> anyhow::Result<FileGrant> {
     if !guest.starts_with('/') {
         bail!("--dir {text}: the command's path starts with /");
     }
-    let host = std::fs::canonicalize(host).with_context(|| format!("--dir {text}: no such directory"))?;
-    let host = host.into_os_string().into_string().ok().with_context(|| format!("--dir {text}: not UTF-8"))?;
+    let host =
+        std::fs::canonicalize(host).with_context(|| format!("--dir {text}: no such directory"))?;
+    let host = host
+        .into_os_string()
+        .into_string()
+        .ok()
+        .with_context(|| format!("--dir {text}: not UTF-8"))?;
     Ok(FileGrant { host, guest, write: true })
 }
 

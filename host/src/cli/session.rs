@@ -57,7 +57,13 @@ impl Session {
 
     /// A session over connections that are there already: a host's own.
     #[must_use]
-    pub fn new(lattice: &str, nats: Nats, store: Store, process: ProcessId, output: Output) -> Self {
+    pub fn new(
+        lattice: &str,
+        nats: Nats,
+        store: Store,
+        process: ProcessId,
+        output: Output,
+    ) -> Self {
         Self { lattice: lattice.to_owned(), nats, store, process, output }
     }
 
@@ -71,7 +77,12 @@ impl Session {
     ///
     /// # Errors
     /// The connection takes no messages.
-    pub async fn tell(&self, kind: EventKind, object: Option<&ObjectId>, message: String) -> anyhow::Result<()> {
+    pub async fn tell(
+        &self,
+        kind: EventKind,
+        object: Option<&ObjectId>,
+        message: String,
+    ) -> anyhow::Result<()> {
         let token = object.map_or_else(|| "_".to_owned(), ObjectId::to_token);
         let subject = subject::event(&self.lattice, &kind.to_string(), &token);
         let at = Clock::system().rfc3339();

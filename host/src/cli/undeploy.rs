@@ -62,12 +62,22 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     session.tell(EventKind::ApplicationRemoved, None, name.clone()).await?;
     let gone = gone(&plan);
     if !args.detach {
-        let stopped = tokio::time::timeout(Duration::from_secs(args.timeout), until_gone(&session, &inventory, &gone));
+        let stopped = tokio::time::timeout(
+            Duration::from_secs(args.timeout),
+            until_gone(&session, &inventory, &gone),
+        );
         stopped.await.with_context(|| {
-            format!("{name} is removed, but after {} s some of it still runs: see `wicker ps`", args.timeout)
+            format!(
+                "{name} is removed, but after {} s some of it still runs: see `wicker ps`",
+                args.timeout
+            )
         })?;
     }
-    let report = Report { application: name, changes: changes(&plan), dangling: dangling(&inventory, &gone) };
+    let report = Report {
+        application: name,
+        changes: changes(&plan),
+        dangling: dangling(&inventory, &gone),
+    };
     print(&session, &report);
     Ok(ExitCode::SUCCESS)
 }
@@ -85,7 +95,9 @@ async fn remove(session: &Session, text: &str) -> anyhow::Result<(Application, P
             Err(error) => return Err(error).with_context(|| format!("cannot remove {text}")),
         }
     }
-    bail!("cannot remove {text}: others keep changing the same records, or JetStream does not answer")
+    bail!(
+        "cannot remove {text}: others keep changing the same records, or JetStream does not answer"
+    )
 }
 
 fn find<'a>(inventory: &'a Inventory, text: &str) -> anyhow::Result<&'a Application> {
@@ -118,8 +130,10 @@ fn gone(plan: &Plan) -> BTreeSet<ObjectId> {
 /// Waits until no live process says that it runs any of `gone`. What a dead one said last stays in the lattice.
 async fn until_gone(session: &Session, inventory: &Inventory, gone: &BTreeSet<ObjectId>) {
     let hosts = inventory.hosts.iter().map(|host| host.process);
-    let alive: BTreeSet<_> = hosts.chain(inventory.running.iter().map(|each| each.process)).collect();
-    let counts = |running: &Running| gone.contains(&running.object) && alive.contains(&running.process);
+    let alive: BTreeSet<_> =
+        hosts.chain(inventory.running.iter().map(|each| each.process)).collect();
+    let counts =
+        |running: &Running| gone.contains(&running.object) && alive.contains(&running.process);
     let mut watch = session.store.watch::<Running>(&Running::all());
     let mut running: BTreeSet<String> = BTreeSet::new();
     let mut is_current = false;
@@ -152,6 +166,8 @@ fn print(session: &Session, report: &Report) {
     out::line(&format!("{} is removed", report.application));
     for Dangling { source, interface, target } in &report.dangling {
         let (source, target) = (short(source), short(target));
-        out::line(&format!("  note: {source} still links {interface} to {target}, which is gone: its calls wait"));
+        out::line(&format!(
+            "  note: {source} still links {interface} to {target}, which is gone: its calls wait"
+        ));
     }
 }

@@ -6,7 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use wicker_process::{signal::StopSignals, telemetry};
+use wicker_lattice::store::Record as _;
+use wicker_lattice::store::record::Route;
+use wicker_process::signal::StopSignals;
+use wicker_process::telemetry;
+use wicker_reconciler::manifest::Manifest;
 
 use crate::cli::session::Session;
 use crate::cli::{Global, Output, deploy, out};
@@ -16,6 +20,10 @@ use crate::member::Member;
 
 /// How long what a manifest declares may take until it runs: large components compile for ten seconds.
 const DEPLOY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What is logged unless `WICKER_LOG` says otherwise: what happens to components and providers; the connection to NATS
+/// only when it fails.
+const LOG: &str = "info,async_nats=error,wicker_lattice::nats=warn";
 
 /// What `wicker up` takes.
 #[derive(Debug, clap::Args)]
@@ -45,11 +53,13 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     telemetry::start(&log_filter(), telemetry::Format::Text);
     let output = global.output;
     let config = HostConfig::new(args, global)?;
+    // What is wrong with a manifest is said before anything is started.
+    let manifests = deploy::read_manifests(&config.manifests())?;
     let mut signals = StopSignals::listen().context("cannot listen to signals")?;
     let starting = async {
         let host = Box::pin(Host::start(&config)).await?;
         say_where(&config, &host);
-        match Box::pin(serve_files(&config, &host, output)).await {
+        match Box::pin(serve_files(&host, &manifests, output)).await {
             Ok(()) => Ok(host),
             Err(error) => {
                 Box::pin(host.drain(config.drain)).await;
@@ -78,7 +88,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 
 /// `WICKER_LOG`, in the syntax of `tracing`; by default what concerns people.
 fn log_filter() -> String {
-    std::env::var("WICKER_LOG").unwrap_or_else(|_| "info,async_nats=error".to_owned())
+    std::env::var("WICKER_LOG").unwrap_or_else(|_| LOG.to_owned())
 }
 
 /// Says what this host is and where everything lies.
@@ -104,23 +114,32 @@ fn moved(config: &HostConfig, http: SocketAddr) -> String {
 }
 
 /// Runs the files, then says in the host's lease that it answers.
-async fn serve_files(config: &HostConfig, host: &Host, output: Output) -> anyhow::Result<()> {
+async fn serve_files(host: &Host, manifests: &[Manifest], output: Output) -> anyhow::Result<()> {
     host.bare.deploy().await?;
-    let manifests = config.manifests();
     if !manifests.is_empty() {
-        let manifests = deploy::read_manifests(&manifests)?;
         let Member { lattice, nats, store, process, .. } = host.member.clone();
         let session = Session::new(&lattice, nats, store, process, output);
-        let report =
-            Box::pin(deploy::deploy(&session, &manifests, Some(DEPLOY_TIMEOUT))).await?;
+        let deploying = deploy::deploy(&session, manifests, Some(DEPLOY_TIMEOUT));
+        let report = Box::pin(deploying).await?;
         deploy::print(&session, &report);
     }
     host.announce().await;
-    for id in host.bare.ids() {
-        out::note(&format!("runs {id}"));
-    }
-    for id in host.bare.routed() {
-        out::line(&format!("http://{}/ is answered by {}", host.http, id.name()));
+    host.bare.ids().for_each(|id| out::note(&format!("runs {}", id.name())));
+    say_routes(host).await
+}
+
+/// Says what is answered on this host's listener: routes of the lattice, and its own.
+async fn say_routes(host: &Host) -> anyhow::Result<()> {
+    let routes = host.member.store.list::<Route>(&Route::all()).await?;
+    for Route { host: name, path, target, only_on, .. } in
+        routes.into_iter().map(|entry| entry.record)
+    {
+        if only_on.is_some_and(|only| only != host.member.process) {
+            continue;
+        }
+        let (http, target) = (host.http, target.name().to_owned());
+        let name = name.map(|name| format!(" (Host: {name})")).unwrap_or_default();
+        out::line(&format!("http://{http}{path}{name} is answered by {target}"));
     }
     Ok(())
 }

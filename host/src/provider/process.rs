@@ -150,7 +150,7 @@ impl Launcher {
             host: Some(self.member.process),
             token: Some(token),
             generation: provider.generation,
-            log: "info".to_owned(),
+            log: "info,async_nats=error,wicker_lattice::nats=warn".to_owned(),
             log_json: false,
         };
         let mut line = serde_json::to_vec(&launch).map_err(|error| lasting(&error))?;

@@ -24,7 +24,11 @@ pub async fn apply(store: &Store, plan: &Plan) -> Result<(), StoreError> {
 }
 
 async fn write(store: &Store, record: &AnyRecord, revision: Option<u64>) -> Result<(), StoreError> {
-    async fn one<R: Record>(store: &Store, record: &R, revision: Option<u64>) -> Result<(), StoreError> {
+    async fn one<R: Record>(
+        store: &Store,
+        record: &R,
+        revision: Option<u64>,
+    ) -> Result<(), StoreError> {
         match revision {
             Some(revision) => store.update(record, revision).await.map(drop),
             None => store.create(record).await.map(drop),

@@ -50,7 +50,9 @@ impl Images {
     pub(super) async fn upload(&self, session: &Session, desired: &Desired) -> anyhow::Result<()> {
         for component in &desired.components {
             let image = self.facts.get(&component.id).and_then(|image| image.as_ref().ok());
-            let (Some(image), Some(bytes)) = (image, self.bytes.get(&component.digest)) else { continue };
+            let (Some(image), Some(bytes)) = (image, self.bytes.get(&component.digest)) else {
+                continue;
+            };
             let uploaded = session.store.put_image(bytes).await;
             uploaded.with_context(|| format!("cannot upload the file of {}", component.id))?;
             let types = Types { digest: image.digest.clone(), world: image.world.clone() };
@@ -68,6 +70,7 @@ fn read(path: &std::path::Path) -> Result<(Image, Bytes), String> {
         std::io::ErrorKind::NotFound => "no such file".to_owned(),
         _ => error.to_string(),
     })?;
-    let world = wicker_engine::world_of(&bytes).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    let world = wicker_engine::world_of(&bytes)
+        .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
     Ok((Image { digest: digest(&bytes), world }, bytes.into()))
 }

@@ -103,7 +103,8 @@ pub fn read_manifests(files: &[PathBuf]) -> anyhow::Result<Vec<Manifest>> {
     let mut manifests = Vec::with_capacity(files.len());
     for file in files {
         let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the manifest {shown}"))?;
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the manifest {shown}"))?;
         match manifest::parse(&Source::new(shown, text)) {
             Ok(manifest) => manifests.push(manifest),
             Err(found) => problems.extend(found),
@@ -116,7 +117,11 @@ pub fn read_manifests(files: &[PathBuf]) -> anyhow::Result<Vec<Manifest>> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn deploy(session: &Session, manifests: &[Manifest], wait: Option<Duration>) -> anyhow::Result<Report> {
+pub async fn deploy(
+    session: &Session,
+    manifests: &[Manifest],
+    wait: Option<Duration>,
+) -> anyhow::Result<Report> {
     let images = Images::read(manifests).await;
     let mut applications = Vec::with_capacity(manifests.len());
     let mut warnings = Vec::new();
@@ -144,14 +149,21 @@ struct Written {
 }
 
 /// Validates all manifests against the lattice as it is now and writes the plan of one of them.
-async fn write(session: &Session, manifests: &[Manifest], images: &Images, index: usize) -> anyhow::Result<Written> {
+async fn write(
+    session: &Session,
+    manifests: &[Manifest],
+    images: &Images,
+    index: usize,
+) -> anyhow::Result<Written> {
     let builtins = inventory::builtins();
     for _ in 0..ATTEMPTS {
         let inventory = inventory::read(session).await?;
         inventory::require_hosts(session, &inventory)?;
         let facts = Facts { images: images.facts(), builtins: &builtins, inventory: &inventory };
         let (desired, warnings) = validate(manifests, facts)?;
-        let Some(desired) = desired.into_iter().nth(index) else { anyhow::bail!("no such manifest") };
+        let Some(desired) = desired.into_iter().nth(index) else {
+            anyhow::bail!("no such manifest")
+        };
         images.upload(session, &desired).await?;
         let plan = plan::plan(&desired, &inventory);
         let name = format!("{}/{}", desired.team, desired.application);
@@ -170,13 +182,17 @@ async fn write(session: &Session, manifests: &[Manifest], images: &Images, index
             Err(error) => return Err(error).with_context(|| format!("cannot deploy {name}")),
         }
     }
-    anyhow::bail!("cannot write the deployment: others keep changing the same records, or JetStream does not answer")
+    anyhow::bail!(
+        "cannot write the deployment: others keep changing the same records, or JetStream does not answer"
+    )
 }
 
 fn generation(plan: &Plan, inventory: &Inventory, desired: &Desired) -> u64 {
     let written = plan.steps.iter().find_map(|step| match step {
         Step::Create(plan::AnyRecord::Application(record))
-        | Step::Update { record: plan::AnyRecord::Application(record), .. } => Some(record.generation),
+        | Step::Update { record: plan::AnyRecord::Application(record), .. } => {
+            Some(record.generation)
+        }
         _ => None,
     });
     let key = wicker_lattice::store::key::application(&desired.team, &desired.application);
@@ -186,7 +202,9 @@ fn generation(plan: &Plan, inventory: &Inventory, desired: &Desired) -> u64 {
 
 /// Where the routes answer: on any host, so one of them is shown.
 fn urls(desired: &Desired, inventory: &Inventory) -> Vec<String> {
-    let Some(listener) = inventory.hosts.iter().find_map(|host| host.http.as_deref()) else { return Vec::new() };
+    let Some(listener) = inventory.hosts.iter().find_map(|host| host.http.as_deref()) else {
+        return Vec::new();
+    };
     let url = |route: &wicker_lattice::store::record::Route| match &route.host {
         None => format!("http://{listener}{}", route.path),
         Some(host) => format!("http://{listener}{} (Host: {host})", route.path),
@@ -194,7 +212,11 @@ fn urls(desired: &Desired, inventory: &Inventory) -> Vec<String> {
     desired.routes.iter().map(url).collect()
 }
 
-async fn settle(session: &Session, written: Written, timeout: Option<Duration>) -> anyhow::Result<ApplicationReport> {
+async fn settle(
+    session: &Session,
+    written: Written,
+    timeout: Option<Duration>,
+) -> anyhow::Result<ApplicationReport> {
     let Written { name, generation, plan, inventory, urls, .. } = written;
     let objects = match timeout {
         Some(timeout) => {
@@ -218,7 +240,9 @@ async fn settle(session: &Session, written: Written, timeout: Option<Duration>) 
 #[must_use]
 pub fn changes(plan: &Plan) -> Vec<Change> {
     let change = |step: &Step| match step {
-        Step::Create(record) | Step::Ensure(record) => Change { action: "create", key: record.key() },
+        Step::Create(record) | Step::Ensure(record) => {
+            Change { action: "create", key: record.key() }
+        }
         Step::Update { record, .. } => Change { action: "update", key: record.key() },
         Step::Delete { key, .. } => Change { action: "delete", key: key.clone() },
     };

@@ -70,11 +70,13 @@ impl Progress {
         let report = |object: &ObjectId, kind, process: ProcessId| {
             let host = inventory.host(process)?;
             let (object, name) = (object.clone(), host.name.clone());
-            let report = ObjectReport { object, kind, host: name, process, state: None, reason: None };
+            let report =
+                ObjectReport { object, kind, host: name, process, state: None, reason: None };
             Some((report, host.incarnation))
         };
         let objects = placed.iter().flat_map(|(object, placed)| {
-            let reports = placed.hosts.iter().filter_map(move |host| report(object, placed.kind, *host));
+            let reports =
+                placed.hosts.iter().filter_map(move |host| report(object, placed.kind, *host));
             let generation = placed.generation;
             reports.map(move |(report, incarnation)| Awaited { report, generation, incarnation })
         });
@@ -122,7 +124,10 @@ impl Progress {
 }
 
 /// The reports of a deployment that nobody waits for.
-pub(super) fn planned(placed: &BTreeMap<ObjectId, Placed>, inventory: &Inventory) -> Vec<ObjectReport> {
+pub(super) fn planned(
+    placed: &BTreeMap<ObjectId, Placed>,
+    inventory: &Inventory,
+) -> Vec<ObjectReport> {
     Progress::new(placed, inventory).reports()
 }
 
@@ -226,16 +231,27 @@ mod tests {
         progress.observe(&running(&object, first, 2, RunState::Ready));
         progress.observe(&running(&object, second, 2, RunState::Failed));
         assert_eq!(progress.outcome(), Outcome::Failed);
-        assert_eq!(progress.laggards(), format!("shop/api on {}: failed (no such file)", host(second).name));
+        assert_eq!(
+            progress.laggards(),
+            format!("shop/api on {}: failed (no such file)", host(second).name)
+        );
     }
 
     #[test]
     fn what_an_earlier_start_of_the_host_said_is_void() {
         let (mut progress, object, [first, _]) = waiting();
         let incarnation = Incarnation::from_bytes([6; 16]);
-        assert!(progress.observe(&Running { incarnation, ..running(&object, first, 2, RunState::Ready) }).is_none());
+        assert!(
+            progress
+                .observe(&Running { incarnation, ..running(&object, first, 2, RunState::Ready) })
+                .is_none()
+        );
         let incarnation = Incarnation::from_bytes([7; 16]);
-        assert!(progress.observe(&Running { incarnation, ..running(&object, first, 2, RunState::Ready) }).is_some());
+        assert!(
+            progress
+                .observe(&Running { incarnation, ..running(&object, first, 2, RunState::Ready) })
+                .is_some()
+        );
     }
 
     #[test]

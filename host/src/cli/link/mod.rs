@@ -82,14 +82,21 @@ fn print(session: &Session, links: &[LinkRow]) {
 ///
 /// # Errors
 /// The source does not import it, or its imports are not known and `pattern` has no version.
-fn scopes(source: &ObjectId, pattern: &InterfacePattern, world: Option<&World>) -> anyhow::Result<Vec<Scope>> {
+fn scopes(
+    source: &ObjectId,
+    pattern: &InterfacePattern,
+    world: Option<&World>,
+) -> anyhow::Result<Vec<Scope>> {
     let Some(world) = world else {
         let scope = match pattern.interface() {
             Some(interface) => Some(Scope::Interface(interface)),
             None => pattern.package().map(Scope::Package),
         };
         let scope = scope.filter(|_| pattern.has_version()).with_context(|| {
-            format!("what {} imports is not known: write the version, {pattern}@VERSION", short(source))
+            format!(
+                "what {} imports is not known: write the version, {pattern}@VERSION",
+                short(source)
+            )
         })?;
         return Ok(vec![scope]);
     };
@@ -104,7 +111,8 @@ fn scopes(source: &ObjectId, pattern: &InterfacePattern, world: Option<&World>) 
     scopes.sort();
     scopes.dedup();
     if scopes.is_empty() {
-        let mut packages: Vec<String> = linkable().map(|name| name.key().package().to_string()).collect();
+        let mut packages: Vec<String> =
+            linkable().map(|name| name.key().package().to_string()).collect();
         packages.dedup();
         bail!("{} does not import {pattern}; it imports {}", short(source), packages.join(", "));
     }

@@ -48,12 +48,19 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
         .map(|(key, stored)| (key, &stored.record))
         .filter(|(_, link)| is_meant(link))
         .collect();
-    ensure!(!meant.is_empty(), "{} has no link {} for {}", short(&source), args.name, args.interface);
+    ensure!(
+        !meant.is_empty(),
+        "{} has no link {} for {}",
+        short(&source),
+        args.name,
+        args.interface
+    );
     let mut removed = Vec::with_capacity(meant.len());
     for (key, link) in meant {
         session.store.delete::<Link>(key).await?;
         let Link { source, scope, name, target, .. } = link.clone();
-        let message = format!("{} {} no longer leads to {}", short(&source), scope.as_str(), short(&target));
+        let message =
+            format!("{} {} no longer leads to {}", short(&source), scope.as_str(), short(&target));
         session.tell(EventKind::LinkRemoved, Some(&source), message.clone()).await?;
         if !session.is_json() {
             out::line(&message);
@@ -71,7 +78,8 @@ fn covers(pattern: &InterfacePattern, scope: &Scope) -> bool {
         Scope::Interface(interface) => pattern.is_interface() && pattern.matches_key(interface),
         // A package's key has no interface to match: give it one.
         Scope::Package(package) => {
-            let (path, version) = package.as_str().split_once('@').unwrap_or((package.as_str(), ""));
+            let (path, version) =
+                package.as_str().split_once('@').unwrap_or((package.as_str(), ""));
             let at = if version.is_empty() { "" } else { "@" };
             let any = format!("{path}/any{at}{version}").parse();
             !pattern.is_interface() && any.is_ok_and(|any| pattern.matches_key(&any))

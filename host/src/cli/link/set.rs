@@ -84,7 +84,9 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
     let world = inventory.world(&source, &builtins);
     let scopes = scopes(&source, &args.interface, world)?;
     let target_world = inventory.world(&target, &builtins).or_else(|| {
-        shared_provider(&target, &builtins).and_then(|_| builtins.get(target.name())).map(|builtin| &builtin.world)
+        shared_provider(&target, &builtins)
+            .and_then(|_| builtins.get(target.name()))
+            .map(|builtin| &builtin.world)
     });
     check_types(&args.interface, (&source, world), (&target, target_world))?;
     let inventory = match start(session, &args, &target, &builtins, &inventory).await? {
@@ -169,10 +171,17 @@ async fn start(
         }
         None => None,
     };
-    let sharing = if provider.sharing == Sharing::Exclusive { "on one host" } else { "on every host" };
-    out::note(&format!("starting {} {}", short(target), if on.is_some() { "there" } else { sharing }));
+    let sharing =
+        if provider.sharing == Sharing::Exclusive { "on one host" } else { "on every host" };
+    out::note(&format!(
+        "starting {} {}",
+        short(target),
+        if on.is_some() { "there" } else { sharing }
+    ));
     let plan = plan_shared(&provider, on, inventory);
-    apply(&session.store, &plan).await.with_context(|| format!("cannot start {}", short(target)))?;
+    apply(&session.store, &plan)
+        .await
+        .with_context(|| format!("cannot start {}", short(target)))?;
     wait(session, &plan.placed, inventory, Duration::from_secs(args.timeout))
         .await
         .with_context(|| format!("{} does not start; the link is as it was", short(target)))?;
@@ -181,7 +190,8 @@ async fn start(
 
 fn check_runs_on(inventory: &Inventory, args: &Args, target: &ObjectId) -> anyhow::Result<()> {
     let wanted = args.on.as_deref().map(|name| inventory::host(inventory, name)).transpose()?;
-    let hosts: Vec<ProcessId> = inventory.placements_of(target).map(|(_, stored)| stored.record.host).collect();
+    let hosts: Vec<ProcessId> =
+        inventory.placements_of(target).map(|(_, stored)| stored.record.host).collect();
     if wanted.is_some_and(|host| !hosts.contains(&host.process)) {
         let names: Vec<String> = hosts.iter().map(|host| ps::host_name(inventory, *host)).collect();
         bail!("{} runs on {} already: leave --on out", short(target), names.join(", "));
@@ -202,14 +212,26 @@ async fn write(session: &Session, inventory: &Inventory, link: Link) -> anyhow::
         Err(StoreError::Conflict { .. }) => {
             let now = session.store.get::<Link>(&link.key()).await?;
             let now = now.map_or_else(|| "nothing".to_owned(), |entry| short(&entry.record.target));
-            bail!("somebody else changed this link meanwhile; it leads to {now} now: run again to overrule");
+            bail!(
+                "somebody else changed this link meanwhile; it leads to {now} now: run again to overrule"
+            );
         }
-        Err(error) => return Err(error).context("cannot write the link; it may or may not be set: see `wicker link ls`"),
+        Err(error) => {
+            return Err(error)
+                .context("cannot write the link; it may or may not be set: see `wicker link ls`");
+        }
     };
     let from = before.map(|stored| stored.record.target.clone());
     let state = ps::link_row(inventory, &link).state;
-    let report =
-        Report { source: link.source, interface: link.scope, name: link.name, from, target: link.target, revision, state };
+    let report = Report {
+        source: link.source,
+        interface: link.scope,
+        name: link.name,
+        from,
+        target: link.target,
+        revision,
+        state,
+    };
     session.tell(EventKind::LinkSet, Some(&report.source), report.to_string()).await?;
     Ok(report)
 }
