@@ -25,6 +25,10 @@ pub(super) const WINDOW_BYTES_MIN: u64 = 256 << 10;
 /// What a stream that is read as fast as it comes grows to (measured: larger gains nothing).
 pub(super) const WINDOW_BYTES_MAX: u64 = 2 << 20;
 
+/// What all windows of a process should not exceed together: half of what a nats-server keeps for a client before it
+/// cuts the connection. Each stream has [`WINDOW_BYTES_MIN`] all the same.
+const WINDOWS_BYTES_MAX: u64 = 32 << 20;
+
 pub(super) struct Incoming {
     /// When its writer was last heard of, in the clock of [`Shared::now_ms`].
     pub(super) heard_ms: AtomicU64,
@@ -151,13 +155,15 @@ impl State {
         }
     }
 
-    /// The new limit, once half of the window is read.
-    fn refill(&mut self) -> Option<u64> {
+    /// The new limit, once half of the window is read; `streams` share the process's memory.
+    fn refill(&mut self, streams: usize) -> Option<u64> {
         let is_due =
             self.end.is_none() && self.limit - self.consumed.min(self.limit) <= self.window / 2;
         is_due.then(|| {
-            self.window = (self.window * 2).min(WINDOW_BYTES_MAX);
-            self.limit = self.consumed + self.window;
+            let share = WINDOWS_BYTES_MAX / (streams.max(1) as u64);
+            self.window = (self.window * 2).min(share.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX));
+            // A window may shrink, but what was granted stays granted.
+            self.limit = self.limit.max(self.consumed + self.window);
             self.limit
         })
     }
@@ -184,11 +190,12 @@ impl Stream for Reader {
         if self.has_ended {
             return Poll::Ready(None);
         }
+        let streams = self.shared.incoming.len();
         let (item, credit) = {
             let mut state = lock(&self.incoming.state);
             if let Some(bytes) = state.queue.pop_front() {
                 state.consumed += bytes.len() as u64;
-                (Some(Ok(bytes)), state.refill())
+                (Some(Ok(bytes)), state.refill(streams))
             } else if let Some(end) = state.end.clone() {
                 (end.err().map(Err), None)
             } else {
@@ -332,10 +339,14 @@ mod tests {
         let mut limits = Vec::new();
         for _ in 0..8 {
             state.consumed = state.limit;
-            limits.push(state.refill().unwrap() - state.consumed);
-            assert_eq!(state.refill(), None);
+            limits.push(state.refill(1).unwrap() - state.consumed);
+            assert_eq!(state.refill(1), None);
         }
         assert_eq!(limits.first(), Some(&(512 << 10)));
         assert_eq!(limits.last(), Some(&WINDOW_BYTES_MAX));
+        state.consumed = state.limit;
+        assert_eq!(state.refill(64).unwrap() - state.consumed, 512 << 10);
+        state.consumed = state.limit;
+        assert_eq!(state.refill(100_000).unwrap() - state.consumed, WINDOW_BYTES_MIN);
     }
 }

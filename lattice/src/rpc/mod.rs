@@ -18,6 +18,7 @@
 //! is healed, a lost chunk is noticed (also the last), and silence for 3 s ends the stream.
 //!
 //! The first 64 KiB of streams, as far as they are there without waiting, travel with the value that refers to them.
+//! Windows grow while they are used, and share a bound, so that many streams cannot exhaust memory.
 //! A caller grants 256 KiB of each stream of the reply in its request; a callee grants credit when the request is in.
 //! Chunks of the reply's streams may therefore overtake the reply, and wait for it.
 //!
@@ -83,6 +84,19 @@ pub struct RpcConfig {
 pub struct Rpc {
     shared: Arc<Shared>,
     _stop: Arc<DropGuard>,
+}
+
+/// What is under way in one process, for `inspect` and for tests: all zero when nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct UnderWay {
+    /// Calls to other processes that wait for their answer.
+    pub calling: usize,
+    /// Calls of other processes that are served.
+    pub serving: usize,
+    /// Streams that are read here.
+    pub reading: usize,
+    /// Streams that are written here.
+    pub writing: usize,
 }
 
 /// RPC did not start.
@@ -183,6 +197,18 @@ impl Rpc {
         self.shared.running.len()
     }
 
+    /// What is under way, both ways.
+    #[must_use]
+    pub fn under_way(&self) -> UnderWay {
+        let shared = &self.shared;
+        UnderWay {
+            calling: shared.waiting.len(),
+            serving: shared.running.len(),
+            reading: shared.incoming.len(),
+            writing: shared.outgoing.len(),
+        }
+    }
+
     /// Says how busy this process is, 255 meaning full, where it knows better than by the calls that RPC counts. The
     /// greater of the two travels with each reply.
     pub fn report_load(&self, load: u8) {
@@ -264,6 +290,9 @@ impl Shared {
 
 impl fmt::Debug for Rpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rpc").field("process", &self.shared.config.process).finish_non_exhaustive()
+        f.debug_struct("Rpc")
+            .field("process", &self.shared.config.process)
+            .field("under_way", &self.under_way())
+            .finish_non_exhaustive()
     }
 }

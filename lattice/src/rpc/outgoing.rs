@@ -20,6 +20,9 @@ use crate::call::{ByteStream, StreamError};
 use crate::frame::{Frame, Head};
 use crate::nats::message;
 
+/// What a chunk's frame has besides its bytes, and more.
+const CHUNK_OVERHEAD: usize = 64;
+
 /// Bytes of one chunk, at most: large enough to be cheap, small enough that two streams share a connection well.
 pub(super) const CHUNK_BYTES_MAX: usize = 128 << 10;
 
@@ -239,7 +242,9 @@ impl Writer {
     /// Moves one chunk on; `None` when there is nothing more to do.
     async fn step(&mut self) -> Option<()> {
         let room = self.outgoing.room(self.position).await?;
-        let room = usize::try_from(room).unwrap_or(usize::MAX).min(CHUNK_BYTES_MAX);
+        let payload_max = self.shared.nats.bulk().client.max_payload();
+        let chunk_max = CHUNK_BYTES_MAX.min(payload_max.saturating_sub(CHUNK_OVERHEAD).max(1));
+        let room = usize::try_from(room).unwrap_or(usize::MAX).min(chunk_max);
         if self.rest.taken.is_empty() && self.rest.end.is_none() {
             self.pull().await?;
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::Instant;
 use wicker_lattice::call::Status;
+use wicker_lattice::id::ProcessId;
 use wicker_lattice::rpc::{Rpc, RpcConfig};
+use wicker_lattice::subject;
 
 use crate::common::{End, Hold, call, echo, on_every_server, until};
 
@@ -27,6 +29,20 @@ fn callee_that_falls_silent_is_lost_before_the_deadline() {
         let began = Instant::now();
         assert_eq!(held.await.unwrap_err().status, Status::Lost);
         assert!(began.elapsed() < Duration::from_secs(30));
+        Ok(())
+    });
+}
+
+#[test]
+fn process_that_hears_and_never_answers_is_lost() {
+    on_every_server(|server| async move {
+        let caller = End::caller(&server).await?;
+        // As with SIGSTOP: NATS still knows it as a subscriber.
+        let frozen = ProcessId::generate();
+        let deaf = caller.nats.subscribe(&subject::requests("test", frozen)).await?;
+        let error = caller.rpc.remote(frozen).invoke(call("x")).await.unwrap_err();
+        assert_eq!(error.status, Status::Lost);
+        drop(deaf);
         Ok(())
     });
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::join_all;
-use wicker_lattice::call::{Call, Reply, Status};
-use wicker_lattice::rpc::DrainError;
+use wicker_lattice::call::{Call, CallError, Reply, Status};
+use wicker_lattice::rpc::{DrainError, UnderWay};
 
-use crate::common::{End, Hold, Serve, call, on_every_server};
+use crate::common::{
+    End, Hold, Serve, call, call_with, check_chunks, chunks, on_every_server, until,
+};
 
 #[test]
 fn calls_above_the_limit_are_overloaded_at_once() {
@@ -58,6 +61,53 @@ fn thousand_callers_on_a_callee_limited_to_ten_are_each_answered() {
             results.iter().find(|result| result.is_err())
         );
         assert!(answered >= 10, "{answered} answered");
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_is_left_behind_by_calls_that_end_in_every_way() {
+    on_every_server(|server| async move {
+        let serve = |call: Call| async move {
+            match call.params.first().map(|kind| kind % 4) {
+                Some(0) => Ok(Reply { results: call.params, streams: call.streams }),
+                Some(1) => Err(CallError::new(Status::Denied, "no")),
+                Some(2) => Ok(Reply { results: vec![0; 2 << 20].into(), streams: call.streams }),
+                _ => std::future::pending().await,
+            }
+        };
+        let callee = End::start(&server, Arc::new(Serve(serve))).await?;
+        let caller = End::caller(&server).await?;
+        let remote = caller.rpc.remote(callee.id);
+        let calls = (0..200_u8).map(|index| {
+            let remote = Arc::clone(&remote);
+            async move {
+                let streams = (0..index % 3).map(|_| chunks(20, &Arc::default())).collect();
+                let sent = call_with(vec![index], streams);
+                let wait = Duration::from_millis(u64::from(index) * 10);
+                match tokio::time::timeout(wait, remote.invoke(sent)).await {
+                    // Some read what they get, some drop it at once or half-way.
+                    Ok(Ok(mut reply)) if index % 8 < 4 => {
+                        for stream in &mut reply.streams {
+                            let _ = check_chunks(stream).await;
+                        }
+                    }
+                    Ok(Ok(mut reply)) if index % 8 < 6 => {
+                        if let Some(stream) = reply.streams.first_mut() {
+                            stream.next().await;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        });
+        join_all(calls).await;
+        let nothing = UnderWay::default();
+        until("nothing is under way", || {
+            caller.rpc.under_way() == nothing && callee.rpc.under_way() == nothing
+        })
+        .await;
+        assert_eq!(caller.rpc.outstanding(callee.id), 0);
         Ok(())
     });
 }
