@@ -1,0 +1,16 @@
+//! The engine from outside: guests made on the spot, called through the one boundary, calling out through links.
+
+#![allow(clippy::cast_possible_truncation, reason = "sizes of small test guests")]
+
+mod guest;
+mod harness;
+#[path = "../../../../lattice/tests/wire/tree.rs"]
+mod tree;
+
+mod actors;
+mod cache;
+mod codec;
+mod handles;
+mod limits;
+mod links;
+mod streams;
