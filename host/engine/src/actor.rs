@@ -19,7 +19,7 @@ use crate::config::ActorConfig;
 use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::failure;
-use crate::instance::{CallScope, Guest, Live, Warm};
+use crate::instance::{CallScope, Guest, GuestStore, Live, Warm};
 use crate::limits::Limiter;
 use crate::program::Program;
 use crate::tokens::Tokens;
@@ -161,15 +161,16 @@ impl Actor {
     }
 
     /// A store with limits in place.
-    pub(crate) fn store(&self, call: CallScope) -> Store<Guest> {
+    pub(crate) fn store(&self, call: CallScope) -> GuestStore {
         let guest = Guest {
             wasi: Wasi::new(),
             call,
             actor: Arc::clone(&self.config),
             limiter: Limiter::new(self.config.limits.memory_bytes),
             tokens: Tokens::default(),
+            is_over: Arc::default(),
         };
-        let mut store = Store::new(self.program.wasmtime(), guest);
+        let mut store = GuestStore::new(self.program.wasmtime(), guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
@@ -182,7 +183,7 @@ impl Actor {
     pub(crate) async fn instantiate(
         &self,
         call: CallScope,
-    ) -> Result<(Store<Guest>, Instance), CallError> {
+    ) -> Result<(GuestStore, Instance), CallError> {
         let mut store = self.store(call);
         match self.program.pre().instantiate_async(&mut store).await {
             Ok(instance) => Ok((store, instance)),

@@ -1,9 +1,11 @@
 //! The state behind one instance: everything that the host functions of a guest reach.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime::Store;
 use wasmtime::component::Instance;
+use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 use wicker_lattice::call::TraceContext;
 use wicker_lattice::link::Links;
 
@@ -25,6 +27,51 @@ pub(crate) struct Guest {
     pub(crate) limiter: Limiter,
     /// Its handles of resources behind links.
     pub(crate) tokens: Tokens,
+    /// Set when the store is dropped, before anything in it is: what ends then was cut off.
+    pub(crate) is_over: Arc<AtomicBool>,
+}
+
+/// A store that says so before it goes, see [`Guest::is_over`].
+pub(crate) struct GuestStore(Store<Guest>);
+
+impl GuestStore {
+    pub(crate) fn new(engine: &wasmtime::Engine, guest: Guest) -> Self {
+        Self(Store::new(engine, guest))
+    }
+}
+
+impl Drop for GuestStore {
+    fn drop(&mut self) {
+        self.0.data().is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Deref for GuestStore {
+    type Target = Store<Guest>;
+
+    fn deref(&self) -> &Store<Guest> {
+        &self.0
+    }
+}
+
+impl DerefMut for GuestStore {
+    fn deref_mut(&mut self) -> &mut Store<Guest> {
+        &mut self.0
+    }
+}
+
+impl AsContext for GuestStore {
+    type Data = Guest;
+
+    fn as_context(&self) -> StoreContext<'_, Guest> {
+        self.0.as_context()
+    }
+}
+
+impl AsContextMut for GuestStore {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Guest> {
+        self.0.as_context_mut()
+    }
 }
 
 /// What the calls that a guest makes inherit from the call that it serves.
@@ -88,6 +135,6 @@ impl Warm {
 
 /// An instance that can be called. Dropping it stops whatever it does.
 pub(crate) struct Live {
-    pub(crate) store: Store<Guest>,
+    pub(crate) store: GuestStore,
     pub(crate) instance: Instance,
 }

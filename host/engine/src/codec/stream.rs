@@ -1,6 +1,8 @@
 //! `stream<u8>` between a guest and the lattice. Both ends are pulled, so the reader sets the pace.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -33,22 +35,41 @@ impl Ending {
 }
 
 /// Makes a stream that a guest writes readable outside. The guest must run for it to move.
+///
+/// A guest that ends before it has closed the stream breaks it off: the reader gets an error, not an end.
 pub(crate) fn from_guest(
-    store: impl AsContextMut<Data = Guest>,
+    mut store: impl AsContextMut<Data = Guest>,
     stream: StreamReader<u8>,
 ) -> wasmtime::Result<(ByteStream, Ending)> {
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let ending = CancellationToken::new();
-    let writer = Outgoing { sender: PollSender::new(sender), _ended: ending.clone().drop_guard() };
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let writer = Outgoing {
+        sender: PollSender::new(sender),
+        is_over: Arc::clone(&store.as_context_mut().data().is_over),
+        is_broken: Arc::clone(&is_broken),
+        _ended: ending.clone().drop_guard(),
+    };
     stream.pipe(store, writer)?;
-    let reader = Incoming { receiver, _ended: ending.clone().drop_guard() };
+    let reader = Incoming { receiver, is_broken, _ended: ending.clone().drop_guard() };
     Ok((ByteStream::new(reader), Ending(ending)))
 }
 
 /// The guest's end of a stream that it writes.
 struct Outgoing {
-    sender: PollSender<Result<Bytes, StreamError>>,
+    sender: PollSender<Bytes>,
+    is_over: Arc<AtomicBool>,
+    is_broken: Arc<AtomicBool>,
     _ended: DropGuard,
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        // Dropped with its store, not because the guest closed it.
+        if self.is_over.load(Ordering::Relaxed) {
+            self.is_broken.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl StreamConsumer<Guest> for Outgoing {
@@ -75,7 +96,7 @@ impl StreamConsumer<Guest> for Outgoing {
         if chunk.is_empty() {
             // A write of nothing asks whether the reader is ready. It is.
             self.sender.abort_send();
-        } else if self.sender.send_item(Ok(chunk)).is_err() {
+        } else if self.sender.send_item(chunk).is_err() {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         Poll::Ready(Ok(StreamResult::Completed))
@@ -84,7 +105,8 @@ impl StreamConsumer<Guest> for Outgoing {
 
 /// The outer end of a stream that a guest writes.
 struct Incoming {
-    receiver: mpsc::Receiver<Result<Bytes, StreamError>>,
+    receiver: mpsc::Receiver<Bytes>,
+    is_broken: Arc<AtomicBool>,
     _ended: DropGuard,
 }
 
@@ -92,7 +114,12 @@ impl futures::Stream for Incoming {
     type Item = Result<Bytes, StreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.receiver.poll_recv(cx)
+        let chunk = ready!(self.receiver.poll_recv(cx));
+        if chunk.is_none() && self.is_broken.swap(false, Ordering::Relaxed) {
+            let why = "the component that wrote it ended before it".to_owned();
+            return Poll::Ready(Some(Err(StreamError::Lost(why))));
+        }
+        Poll::Ready(chunk.map(Ok))
     }
 }
 

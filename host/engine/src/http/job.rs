@@ -11,7 +11,7 @@ use wicker_lattice::call::CallError;
 use super::exchange::Head;
 use crate::admission::Permit;
 use crate::failure;
-use crate::instance::{Guest, Live, Warm};
+use crate::instance::{Guest, GuestStore, Live, Warm};
 use crate::program::Program;
 
 /// One request, and what it takes to have it answered.
@@ -31,7 +31,7 @@ pub(super) struct Job {
 /// What a guest's work starts from.
 pub(super) enum Start {
     /// A store in which nothing was instantiated yet.
-    Fresh(Store<Guest>),
+    Fresh(GuestStore),
     /// An instance that has worked before.
     Warm(Live),
 }

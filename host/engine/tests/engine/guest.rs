@@ -137,6 +137,8 @@ pub(crate) fn wit(ty: &Type, types: &mut String) -> String {
         Type::F32 | Type::F64 | Type::Bool | Type::Char | Type::String => return ty.to_string(),
         Type::List(element) => return format!("list<{}>", wit(element, types)),
         Type::Option(some) => return format!("option<{}>", wit(some, types)),
+        Type::Result { ok: None, err: None } => return "result".to_owned(),
+        Type::Result { ok: Some(ok), err: None } => return format!("result<{}>", wit(ok, types)),
         Type::Result { ok, err } => {
             return format!("result<{}, {}>", optional(ok, types), optional(err, types));
         }

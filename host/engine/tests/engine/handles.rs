@@ -125,19 +125,19 @@ async fn a_pinned_handle_is_refused() {
 #[tokio::test]
 async fn resources_of_the_component_itself_do_not_cross() {
     let wit = "
-        package test:own;
+        package test:self;
         interface outer { resource thing; make: func() -> thing; plain: func() -> u32; }
         world w { export outer; }
     ";
     let core = r#"
-        (import "[export]test:own/outer" "[resource-new]thing" (func $new (param i32) (result i32)))
-        (func (export "test:own/outer#make") (result i32) (call $new (i32.const 8)))
-        (func (export "test:own/outer#plain") (result i32) (i32.const 3))
+        (import "[export]test:self/outer" "[resource-new]thing" (func $new (param i32) (result i32)))
+        (func (export "test:self/outer#make") (result i32) (call $new (i32.const 8)))
+        (func (export "test:self/outer#plain") (result i32) (i32.const 3))
     "#;
     let wasm = component(wit, core);
     let (actor, _) = actor(engine(Codec::Direct), wasm, Links::default(), |_| {}).await;
-    let make = call(&actor, "test:own/outer", "make", Bytes::new());
+    let make = call(&actor, "test:self/outer", "make", Bytes::new());
     assert_eq!(actor.invoke(make).await.unwrap_err().status, Status::Unsupported);
-    let plain = call(&actor, "test:own/outer", "plain", Bytes::new());
+    let plain = call(&actor, "test:self/outer", "plain", Bytes::new());
     assert_eq!(actor.invoke(plain).await.unwrap().results, b"\x03".as_slice());
 }
