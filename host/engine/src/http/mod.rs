@@ -37,7 +37,7 @@ use crate::actor::Actor;
 use crate::admission::Permit;
 use crate::deadline::Deadline;
 use crate::instance::Guest;
-use crate::log::Level;
+use crate::log::{Level, Origin};
 use exchange::Exchange;
 use job::{Job, Start};
 
@@ -134,7 +134,7 @@ impl Actor {
             Ok(response) => response,
             Err(error) => {
                 let text = format!("answered a request with an error: {error}");
-                self.template().engine_line(Level::Warn, &text);
+                self.template().guest_line(Origin::Engine, Level::Warn, &text);
                 let mut response = Response::new(HttpBody::default());
                 *response.status_mut() = status(&error);
                 response

@@ -147,13 +147,13 @@ async fn send(
     }
 }
 
-/// What a guest is told of a link that failed it; its log is told more.
+/// What a guest is told of a link that failed it; its log is told more. Each refusal may be of another host, so each
+/// is logged.
 fn refused(template: &Template, error: CallError) -> Error {
-    if error.status == Status::Denied {
-        template.deny(Denial::Http(&error.message));
-    } else {
-        let text = format!("an outgoing HTTP request failed: {error}");
-        template.guest_line(Origin::Engine, Level::Warn, &text);
-    }
+    let text = match error.status {
+        Status::Denied => format!("denied: an outgoing HTTP request. {}", error.message),
+        _ => format!("an outgoing HTTP request failed: {error}"),
+    };
+    template.guest_line(Origin::Engine, Level::Warn, &text);
     from_wire(error.into())
 }
