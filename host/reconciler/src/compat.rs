@@ -40,7 +40,11 @@ pub enum Mismatch {
 pub fn mismatches(import: &InterfaceName, functions: &Functions, target: &World) -> Vec<Mismatch> {
     if is_http_import(import) {
         let serves = target.exports.keys().any(is_http_export);
-        return if serves { Vec::new() } else { vec![Mismatch::NoInterface { import: import.clone() }] };
+        return if serves {
+            Vec::new()
+        } else {
+            vec![Mismatch::NoInterface { import: import.clone() }]
+        };
     }
     let key = import.key();
     let Some((_, offered)) = target.exports.iter().find(|(name, _)| name.key() == key) else {
@@ -65,7 +69,9 @@ impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoInterface { import } => write!(f, "does not export {import}"),
-            Self::NoFunction { import, function } => write!(f, "exports {import} without `{function}`"),
+            Self::NoFunction { import, function } => {
+                write!(f, "exports {import} without `{function}`")
+            }
             Self::Signature { import, function, wanted, found } => {
                 write!(f, "exports {import} `{function}` as {found}, imported as {wanted}")
             }

@@ -111,11 +111,23 @@ impl Problems {
     }
 
     /// Notes something that does not stop the deployment.
-    pub fn warning(&mut self, source: &Source, span: Span, message: String, help: impl Into<String>) {
+    pub fn warning(
+        &mut self,
+        source: &Source,
+        span: Span,
+        message: String,
+        help: impl Into<String>,
+    ) {
         self.push(Severity::Warning, (source, span), message, help.into());
     }
 
-    fn push(&mut self, severity: Severity, (source, span): (&Source, Span), message: String, help: String) {
+    fn push(
+        &mut self,
+        severity: Severity,
+        (source, span): (&Source, Span),
+        message: String,
+        help: String,
+    ) {
         let line = source.text().lines().nth(span.line.saturating_sub(1)).unwrap_or_default();
         self.diagnostics.push(Diagnostic {
             severity,

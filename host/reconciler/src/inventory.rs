@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{
-    Application, Component, Host, Link, Placement, Provider, ProviderSource, Route, Running, Sharing,
+    Application, Component, Host, Link, Placement, Provider, ProviderSource, Route, Running,
+    Sharing,
 };
 use wicker_lattice::types::World;
 

@@ -20,7 +20,9 @@ pub fn is_host_served(name: &InterfaceName) -> bool {
 /// Whether requests leave through this import.
 #[must_use]
 pub fn is_http_import(name: &InterfaceName) -> bool {
-    name.namespace == "wasi" && name.package == "http" && HTTP_IMPORTS.contains(&name.interface.as_str())
+    name.namespace == "wasi"
+        && name.package == "http"
+        && HTTP_IMPORTS.contains(&name.interface.as_str())
 }
 
 /// Whether requests are answered by this export.

@@ -43,10 +43,16 @@ mod tests {
 
     #[test]
     fn any_unambiguous_ending_means_its_object() {
-        let ids: Vec<ObjectId> = ["default/shop/cart", "default/shop/api", "acme/shop/api", "default/api/api", "acme/x/y"]
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .collect();
+        let ids: Vec<ObjectId> = [
+            "default/shop/cart",
+            "default/shop/api",
+            "acme/shop/api",
+            "default/api/api",
+            "acme/x/y",
+        ]
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect();
         let one = |text: &str| Resolved::One(text.parse().unwrap());
         assert_eq!(resolve("cart", &ids), one("default/shop/cart"));
         assert_eq!(resolve("acme/shop/api", &ids), one("acme/shop/api"));

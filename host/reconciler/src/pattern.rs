@@ -101,7 +101,9 @@ impl fmt::Display for InterfacePattern {
 
 /// A text means no interface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read `{text}` as an interface or package: expected namespace:package, /interface and @version as needed")]
+#[error(
+    "cannot read `{text}` as an interface or package: expected namespace:package, /interface and @version as needed"
+)]
 pub struct ParsePatternError {
     text: String,
 }

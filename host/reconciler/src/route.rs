@@ -34,7 +34,10 @@ fn parse_host(host: &str) -> Result<Option<String>, &'static str> {
     }
     let name = host.strip_prefix("*.").unwrap_or(host);
     let is_host = name.split('.').all(|label| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     });
     if is_host {
         return Ok(Some(host.to_ascii_lowercase()));

@@ -1,7 +1,10 @@
 //! The nearest known name to a misspelt one.
 
 /// The candidate that `word` most likely meant, if any is near: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
@@ -28,7 +31,8 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, from) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, to) in b.iter().enumerate() {
-            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
+            let at =
+                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
             let mut cost = (at(&last, j) + usize::from(from != to))
                 .min(at(&last, j + 1) + 1)
                 .min(at(&row, j) + 1);

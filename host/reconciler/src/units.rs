@@ -27,9 +27,8 @@ pub(crate) fn parse_millis(text: &str) -> Result<u64, &'static str> {
 }
 
 fn parse(text: &str, factors: &[(&str, u64)]) -> Option<u64> {
-    let (digits, factor) = factors
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
+    let (digits, factor) =
+        factors.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
     let digits = digits.trim_end();
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number {
@@ -61,9 +60,13 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit() {
-        for (text, expected) in
-            [("500ms", Some(500)), ("5s", Some(5_000)), ("2m", Some(120_000)), ("5", None), ("s", None)]
-        {
+        for (text, expected) in [
+            ("500ms", Some(500)),
+            ("5s", Some(5_000)),
+            ("2m", Some(120_000)),
+            ("5", None),
+            ("s", None),
+        ] {
             assert_eq!(parse_millis(text).ok(), expected, "{text}");
         }
     }

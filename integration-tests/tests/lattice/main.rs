@@ -9,4 +9,5 @@ mod load;
 mod processes;
 mod swap;
 mod up;
+mod verbs;
 mod wire;

@@ -33,14 +33,19 @@ impl<'n> Fields<'n> {
     /// The names that a section declares, whatever they stand for.
     pub(super) fn names_in(&self, section: &str) -> Vec<&'n str> {
         match self.get(section).map(|node| &node.value) {
-            Some(Value::Map(entries)) => entries.iter().map(|(key, _)| key.value.as_str()).collect(),
+            Some(Value::Map(entries)) => {
+                entries.iter().map(|(key, _)| key.value.as_str()).collect()
+            }
             _ => Vec::new(),
         }
     }
 
     /// Where a field's name stands.
     pub(super) fn key_span(&self, name: &str) -> Span {
-        self.entries.iter().find(|(key, _)| key.value == name).map_or(self.span, |(key, _)| key.span)
+        self.entries
+            .iter()
+            .find(|(key, _)| key.value == name)
+            .map_or(self.span, |(key, _)| key.span)
     }
 }
 
@@ -114,7 +119,11 @@ impl Reader<'_> {
         let text = self.text(what, node)?;
         let number = text.value.parse().ok();
         if number.is_none() {
-            self.error(text.span, format!("{what} is `{}`, expected a whole number", text.value), "");
+            self.error(
+                text.span,
+                format!("{what} is `{}`, expected a whole number", text.value),
+                "",
+            );
         }
         number
     }
@@ -144,7 +153,11 @@ impl Reader<'_> {
             }
             Ok(value) => Some(value),
             Err(help) => {
-                self.error(text.span, format!("{what} is `{}`, expected {expected}", text.value), help);
+                self.error(
+                    text.span,
+                    format!("{what} is `{}`, expected {expected}", text.value),
+                    help,
+                );
                 None
             }
         }
@@ -179,7 +192,9 @@ impl Reader<'_> {
             let what = format!("{what}.{}", key.value);
             let value = match &node.value {
                 Value::List(_) => Some(self.texts(&what, node).join(",")),
-                Value::Scalar { .. } | Value::Map(_) => self.text(&what, node).map(|text| text.value),
+                Value::Scalar { .. } | Value::Map(_) => {
+                    self.text(&what, node).map(|text| text.value)
+                }
             };
             if let Some(value) = value {
                 map.insert(key.value.clone(), value);

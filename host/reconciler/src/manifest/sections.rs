@@ -28,7 +28,8 @@ const LINK: [&str; 5] = ["target", "name", "config", "timeout", "idempotent"];
 /// Reads the whole file.
 pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) -> Option<Manifest> {
     let mut reader = Reader { source, problems };
-    let fields = reader.fields("the manifest", root, Span { line: 1, column: 1, width: 1 }, &MANIFEST)?;
+    let fields =
+        reader.fields("the manifest", root, Span { line: 1, column: 1, width: 1 }, &MANIFEST)?;
     let application = reader.application(&fields);
     let team = fields.get("team").and_then(|node| reader.text("team", node));
     let team = team.and_then(|team| reader.name("a team", team)).map(|team| team.value);
@@ -100,8 +101,13 @@ impl Reader<'_> {
         for Link { source, .. } in links {
             if !names.contains(&source.value.as_str()) && seen != source.span {
                 seen = source.span;
-                let message = format!("`{}` has links but is no component or provider here", source.value);
-                self.error(source.span, message, suggest::help(&source.value, names.iter().copied()));
+                let message =
+                    format!("`{}` has links but is no component or provider here", source.value);
+                self.error(
+                    source.span,
+                    message,
+                    suggest::help(&source.value, names.iter().copied()),
+                );
             }
         }
     }
@@ -110,8 +116,15 @@ impl Reader<'_> {
         for Route { host, path, target, .. } in routes {
             if !names.contains(&target.value.as_str()) {
                 let name = route::print(host.as_deref(), path);
-                let message = format!("the route {name} leads to `{}`, which is no component here", target.value);
-                self.error(target.span, message, suggest::help(&target.value, names.iter().copied()));
+                let message = format!(
+                    "the route {name} leads to `{}`, which is no component here",
+                    target.value
+                );
+                self.error(
+                    target.span,
+                    message,
+                    suggest::help(&target.value, names.iter().copied()),
+                );
             }
         }
     }
@@ -134,8 +147,10 @@ impl Reader<'_> {
         let digest = fields.get("digest").and_then(|node| self.digest(node));
         let limits = fields.get("limits").map(|node| self.limits(node)).unwrap_or_default();
         let grants = fields.get("grants").map(|node| self.grants(node)).unwrap_or_default();
-        let warm = fields.get("warm").and_then(|node| self.number("warm", node)).unwrap_or_default();
-        let config = fields.get("config").map(|node| self.text_map("config", node)).unwrap_or_default();
+        let warm =
+            fields.get("warm").and_then(|node| self.number("warm", node)).unwrap_or_default();
+        let config =
+            fields.get("config").map(|node| self.text_map("config", node)).unwrap_or_default();
         Some(Component { name, image: image?, digest, limits, grants, warm, config, spread })
     }
 
@@ -161,7 +176,8 @@ impl Reader<'_> {
         if is_digest {
             return Some(text);
         }
-        let help = "expected sha256: and 64 hexadecimal digits; `wicker inspect FILE.wasm` prints it";
+        let help =
+            "expected sha256: and 64 hexadecimal digits; `wicker inspect FILE.wasm` prints it";
         self.error(text.span, "digest cannot be read".to_owned(), help);
         None
     }
@@ -173,7 +189,9 @@ impl Reader<'_> {
         Limits {
             memory_bytes: fields.get("memory").and_then(|node| self.bytes("memory", node)),
             deadline_ms: fields.get("deadline").and_then(|node| self.millis("deadline", node)),
-            concurrency: fields.get("concurrency").and_then(|node| self.at_least_one("concurrency", node)),
+            concurrency: fields
+                .get("concurrency")
+                .and_then(|node| self.at_least_one("concurrency", node)),
             queue: fields.get("queue").and_then(|node| self.number("queue", node)),
         }
     }
@@ -257,10 +275,15 @@ impl Reader<'_> {
             return None;
         }
         match text.value.parse() {
-            Ok(0) => self.error(text.span, "replicas is zero".to_owned(), "remove the entry, or write 1 or more"),
+            Ok(0) => self.error(
+                text.span,
+                "replicas is zero".to_owned(),
+                "remove the entry, or write 1 or more",
+            ),
             Ok(number) => return Some(number),
             Err(_) => {
-                let message = format!("replicas is `{}`, expected a whole number or `every`", text.value);
+                let message =
+                    format!("replicas is `{}`, expected a whole number or `every`", text.value);
                 self.error(text.span, message, "");
             }
         }
@@ -273,7 +296,13 @@ impl Reader<'_> {
             let builtin = self.text(&format!("provider {}", name.value), node)?;
             let source = Spanned::new(ProviderSource::Builtin(builtin.value), builtin.span);
             let spread = Spanned::new(None, name.span);
-            return Some(Provider { name, source, sharing: None, config: serde_json::Value::Null, spread });
+            return Some(Provider {
+                name,
+                source,
+                sharing: None,
+                config: serde_json::Value::Null,
+                spread,
+            });
         }
         let what = format!("provider {}", name.value);
         let fields = self.fields(&what, node, name.span, &PROVIDER)?;
@@ -284,7 +313,11 @@ impl Reader<'_> {
         Some(Provider { name, source: source?, sharing, config, spread })
     }
 
-    fn provider_source(&mut self, what: &str, fields: &Fields<'_>) -> Option<Spanned<ProviderSource>> {
+    fn provider_source(
+        &mut self,
+        what: &str,
+        fields: &Fields<'_>,
+    ) -> Option<Spanned<ProviderSource>> {
         let given: Vec<&str> =
             PROVIDER_SOURCES.into_iter().filter(|name| fields.get(name).is_some()).collect();
         let [field] = given.as_slice() else {
@@ -348,9 +381,13 @@ impl Reader<'_> {
                 let pattern = Spanned::new(pattern, interface.span);
                 match &node.value {
                     Value::List(items) => {
-                        links.extend(items.iter().filter_map(|item| self.link(source, &pattern, item)));
+                        links.extend(
+                            items.iter().filter_map(|item| self.link(source, &pattern, item)),
+                        );
                     }
-                    Value::Scalar { .. } | Value::Map(_) => links.extend(self.link(source, &pattern, node)),
+                    Value::Scalar { .. } | Value::Map(_) => {
+                        links.extend(self.link(source, &pattern, node))
+                    }
                 }
             }
         }
@@ -361,7 +398,11 @@ impl Reader<'_> {
         let pattern = text.value.parse().ok();
         if pattern.is_none() {
             let message = format!("`{}` is not an interface or package", text.value);
-            self.error(text.span, message, "write it as wasi:keyvalue or wasi:keyvalue/store@0.2.0");
+            self.error(
+                text.span,
+                message,
+                "write it as wasi:keyvalue or wasi:keyvalue/store@0.2.0",
+            );
         }
         pattern
     }
@@ -413,11 +454,22 @@ impl Reader<'_> {
             match route::parse(&key.value) {
                 Err(help) => self.error(key.span, format!("`{}` is not a route", key.value), help),
                 Ok((host, path)) => {
-                    if let Some(first) = routes.iter().find(|each| each.host == host && each.path == path) {
+                    if let Some(first) =
+                        routes.iter().find(|each| each.host == host && each.path == path)
+                    {
                         let help = format!("the first is on line {}", first.span.line);
-                        self.error(key.span, format!("the route {} is here twice", key.value), help);
+                        self.error(
+                            key.span,
+                            format!("the route {} is here twice", key.value),
+                            help,
+                        );
                     }
-                    routes.extend(target.map(|target| Route { host, path, span: key.span, target }));
+                    routes.extend(target.map(|target| Route {
+                        host,
+                        path,
+                        span: key.span,
+                        target,
+                    }));
                 }
             }
         }

@@ -38,7 +38,10 @@ fn short_forms_say_all_that_a_small_application_needs() {
         ProviderSource::Builtin("keyvalue-redis".to_owned())
     );
     assert_eq!(manifest.links[0].interface.value.to_string(), "wasi:keyvalue");
-    assert_eq!(manifest.links[0].target, Spanned::new("store".to_owned(), Span { line: 9, column: 20, width: 5 }));
+    assert_eq!(
+        manifest.links[0].target,
+        Spanned::new("store".to_owned(), Span { line: 9, column: 20, width: 5 })
+    );
     assert_eq!((manifest.routes[0].host.clone(), manifest.routes[0].path.as_str()), (None, "/"));
 }
 
@@ -97,7 +100,9 @@ fn all_problems_are_reported_at_once_with_their_places() {
 #[test]
 fn names_and_keys_that_are_there_twice_are_refused() {
     assert_eq!(
-        problems("application: a\ncomponents:\n  x: a.wasm\n  x: b.wasm\nproviders:\n  x: keyvalue-redb\nroutes:\n  /a: x\n  /a/: x\n"),
+        problems(
+            "application: a\ncomponents:\n  x: a.wasm\n  x: b.wasm\nproviders:\n  x: keyvalue-redb\nroutes:\n  /a: x\n  /a/: x\n"
+        ),
         [
             "4:3 `x` is here twice | the first is on line 3",
             "6:3 `x` is a component already | see line 4; rename one",
@@ -112,8 +117,14 @@ fn what_is_no_manifest_is_refused() {
         ("", "1:1 an empty manifest | start with `application: NAME`"),
         ("# nothing\n", "1:1 an empty manifest | start with `application: NAME`"),
         ("- a\n", "1:1 the manifest is a list, expected a map | "),
-        ("version: 1\n", "1:1 the application has no name | add `application: NAME` as the first line"),
-        ("application: a\n---\napplication: b\n", "2:1 a second document in one file | put each application in a file of its own"),
+        (
+            "version: 1\n",
+            "1:1 the application has no name | add `application: NAME` as the first line",
+        ),
+        (
+            "application: a\n---\napplication: b\n",
+            "2:1 a second document in one file | put each application in a file of its own",
+        ),
         ("application: !x a\n", "1:17 tags have no meaning here | remove the tag"),
         ("application: [a\n", ""),
         ("application: a\n\tteam: b\n", ""),

@@ -49,12 +49,23 @@ pub(super) fn is_null(text: &str) -> bool {
 
 /// Reads a file; `None` where it is not YAML at all or holds nothing. What is wrong goes to `problems`.
 pub(super) fn parse(source: &Source, problems: &mut Problems) -> Option<Node> {
-    let mut builder = Builder { source, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut builder = Builder {
+        source,
+        problems,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        root: None,
+    };
     for event in Parser::new_from_str(source.text()) {
         match event {
             Ok((event, span)) => builder.event(event, span)?,
             Err(error) => {
-                let span = Span { line: error.marker().line(), column: error.marker().col() + 1, width: 1 };
+                let span = Span {
+                    line: error.marker().line(),
+                    column: error.marker().col() + 1,
+                    width: 1,
+                };
                 builder.problems.error(source, span, format!("not YAML: {}", error.info()), "");
                 return None;
             }
@@ -90,7 +101,10 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), span);
                 let is_plain = style == ScalarStyle::Plain;
-                self.add(Node { span, value: Value::Scalar { text: text.into_owned(), is_plain } }, anchor)
+                self.add(
+                    Node { span, value: Value::Scalar { text: text.into_owned(), is_plain } },
+                    anchor,
+                )
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), span);
@@ -104,7 +118,12 @@ impl Builder<'_> {
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::DocumentStart(..) if self.root.is_some() => {
                 let help = "put each application in a file of its own";
-                self.problems.error(self.source, span, "a second document in one file".to_owned(), help);
+                self.problems.error(
+                    self.source,
+                    span,
+                    "a second document in one file".to_owned(),
+                    help,
+                );
                 None
             }
             _ => Some(()),
@@ -113,12 +132,18 @@ impl Builder<'_> {
 
     fn refuse_tag(&mut self, is_tagged: bool, span: Span) {
         if is_tagged {
-            self.problems.error(self.source, span, "tags have no meaning here".to_owned(), "remove the tag");
+            self.problems.error(
+                self.source,
+                span,
+                "tags have no meaning here".to_owned(),
+                "remove the tag",
+            );
         }
     }
 
     fn start(&mut self, span: Span, anchor: usize, is_map: bool) -> Option<()> {
-        let empty = Open { span, anchor, is_map, items: Vec::new(), entries: Vec::new(), key: None };
+        let empty =
+            Open { span, anchor, is_map, items: Vec::new(), entries: Vec::new(), key: None };
         self.open.push(empty);
         Some(())
     }

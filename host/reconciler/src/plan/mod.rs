@@ -124,7 +124,10 @@ pub fn removal(team: &str, application: &str, inventory: &Inventory) -> Option<P
     Some(Planner::new(inventory, team, application).finish(None))
 }
 
-fn find<'a, R: wicker_lattice::store::Record>(records: &'a Records<R>, record: &R) -> Option<&'a Stored<R>> {
+fn find<'a, R: wicker_lattice::store::Record>(
+    records: &'a Records<R>,
+    record: &R,
+) -> Option<&'a Stored<R>> {
     records.get(&record.key())
 }
 
@@ -153,7 +156,11 @@ impl<'a> Planner<'a> {
         let generations = components
             .filter(|component| is_ours(&component.id))
             .map(|component| component.generation)
-            .chain(providers.filter(|provider| is_ours(&provider.id)).map(|provider| provider.generation))
+            .chain(
+                providers
+                    .filter(|provider| is_ours(&provider.id))
+                    .map(|provider| provider.generation),
+            )
             .chain(before.map(|stored| stored.record.generation));
         Self {
             inventory,
@@ -170,12 +177,18 @@ impl<'a> Planner<'a> {
     }
 
     /// Writes a record of the application's own, unless it says this already.
-    fn own<R: Into<AnyRecord> + Clone + PartialEq>(&mut self, record: AnyRecord, stored: Option<&Stored<R>>) {
+    fn own<R: Into<AnyRecord> + Clone + PartialEq>(
+        &mut self,
+        record: AnyRecord,
+        stored: Option<&Stored<R>>,
+    ) {
         self.keys.insert(record.key());
         match stored.map(|stored| (stored.revision, stored.record.clone().into())) {
             None => self.plan.steps.push(Step::Create(record)),
             Some((_, before)) if before == record => {}
-            Some((revision, before)) => self.plan.steps.push(Step::Update { record, revision, before }),
+            Some((revision, before)) => {
+                self.plan.steps.push(Step::Update { record, revision, before })
+            }
         }
     }
 
@@ -261,7 +274,9 @@ impl<'a> Planner<'a> {
         let removed = self.removed(desired.is_none());
         let mut steps = std::mem::take(&mut self.plan.steps);
         steps.sort_by_key(|step| match step {
-            Step::Create(record) | Step::Ensure(record) | Step::Update { record, .. } => record.rank(),
+            Step::Create(record) | Step::Ensure(record) | Step::Update { record, .. } => {
+                record.rank()
+            }
             Step::Delete { before, .. } => before.rank(),
         });
         steps.append(&mut self.placements);
@@ -281,7 +296,12 @@ impl<'a> Planner<'a> {
     }
 
     /// The record that holds the application together; its keys include what is still to be removed.
-    fn application_step(&self, desired: &Desired, is_changed: bool, removed: &[Step]) -> Option<Step> {
+    fn application_step(
+        &self,
+        desired: &Desired,
+        is_changed: bool,
+        removed: &[Step],
+    ) -> Option<Step> {
         let removed = removed.iter().filter_map(|step| match step {
             Step::Delete { key, .. } => Some(key.clone()),
             _ => None,
@@ -295,10 +315,14 @@ impl<'a> Planner<'a> {
             keys: self.keys.iter().cloned().chain(removed).collect(),
         };
         let Some(stored) = self.before else { return Some(Step::Create(record.into())) };
-        let is_same = (&stored.record.version, &stored.record.manifest) == (&record.version, &record.manifest);
+        let is_same = (&stored.record.version, &stored.record.manifest)
+            == (&record.version, &record.manifest);
         let before = stored.record.clone().into();
-        (is_changed || !is_same)
-            .then(|| Step::Update { record: record.into(), revision: stored.revision, before })
+        (is_changed || !is_same).then(|| Step::Update {
+            record: record.into(),
+            revision: stored.revision,
+            before,
+        })
     }
 
     /// What the application held and holds no more, placements first; with `all`, also the links that users made for
@@ -318,7 +342,9 @@ impl<'a> Planner<'a> {
             goes(key) && stored.record.claimed_by == format!("{}/{}", self.team, self.application)
         });
         let links = self.inventory.links.iter().filter(|(key, stored)| {
-            goes(key) || gone.contains(&stored.record.source) || (all && self.is_ours(&stored.record.source))
+            goes(key)
+                || gone.contains(&stored.record.source)
+                || (all && self.is_ours(&stored.record.source))
         });
         let placements = self.inventory.placements.values();
         let placements = placements.filter(|stored| gone.contains(&stored.record.object));
@@ -342,14 +368,22 @@ fn delete(before: AnyRecord) -> Step {
 /// Whether two specs differ in nothing that a running component would notice.
 fn same_component(before: &Component, after: &Component) -> bool {
     let spread = Spread::default();
-    let plain = |component: &Component| Component { generation: 0, spread: spread.clone(), ..component.clone() };
+    let plain = |component: &Component| Component {
+        generation: 0,
+        spread: spread.clone(),
+        ..component.clone()
+    };
     plain(before) == plain(after)
 }
 
 /// Whether two specs differ in nothing that a running provider would notice.
 fn same_provider(before: &Provider, after: &Provider) -> bool {
     let spread = Spread::default();
-    let plain = |provider: &Provider| Provider { generation: 0, spread: spread.clone(), ..provider.clone() };
+    let plain = |provider: &Provider| Provider {
+        generation: 0,
+        spread: spread.clone(),
+        ..provider.clone()
+    };
     plain(before) == plain(after)
 }
 

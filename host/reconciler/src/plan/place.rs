@@ -27,7 +27,12 @@ impl<'a> Placer<'a> {
     /// The hosts for something that may run on several.
     ///
     /// What runs already stays; new replicas go to the hosts with the least on them; one host never gets two.
-    pub(super) fn spread(&mut self, id: &ObjectId, spread: &Spread, notes: &mut Vec<String>) -> Vec<ProcessId> {
+    pub(super) fn spread(
+        &mut self,
+        id: &ObjectId,
+        spread: &Spread,
+        notes: &mut Vec<String>,
+    ) -> Vec<ProcessId> {
         let eligible = self.eligible(spread);
         let Some(replicas) = spread.replicas else {
             let everywhere: Vec<ProcessId> = eligible.iter().map(|host| host.process).collect();
@@ -46,11 +51,17 @@ impl<'a> Placer<'a> {
     }
 
     /// The one host for something whose state is in it: its owner, whatever else has changed.
-    pub(super) fn exclusive(&mut self, provider: &Provider, notes: &mut Vec<String>) -> Option<ProcessId> {
+    pub(super) fn exclusive(
+        &mut self,
+        provider: &Provider,
+        notes: &mut Vec<String>,
+    ) -> Option<ProcessId> {
         let id = &provider.id;
         if let Some(owner) = provider.owner {
             match self.inventory.host(owner) {
-                None => notes.push(format!("{id} keeps its data on host {owner}, which is away; calls wait for it")),
+                None => notes.push(format!(
+                    "{id} keeps its data on host {owner}, which is away; calls wait for it"
+                )),
                 Some(host) if !carries(&host.labels, &provider.spread) => {
                     notes.push(format!("{id} stays on {}: its data is there", host.name));
                 }
@@ -60,7 +71,10 @@ impl<'a> Placer<'a> {
         }
         let eligible = self.eligible(&provider.spread);
         if eligible.is_empty() {
-            notes.push(format!("{id} runs nowhere: no host {}", matching(&provider.spread, "matches")));
+            notes.push(format!(
+                "{id} runs nowhere: no host {}",
+                matching(&provider.spread, "matches")
+            ));
         }
         let chosen = self.choose(id, eligible, 1);
         self.take(id, chosen).pop()
@@ -76,7 +90,11 @@ impl<'a> Placer<'a> {
             self.inventory.placements_of(id).map(|(_, stored)| stored.record.host).collect();
         eligible.sort_by_cached_key(|host| {
             let is_new = !current.contains(&host.process);
-            (is_new, self.load.get(&host.process).copied().unwrap_or_default(), rank(id, host.process))
+            (
+                is_new,
+                self.load.get(&host.process).copied().unwrap_or_default(),
+                rank(id, host.process),
+            )
         });
         eligible.iter().take(wanted).map(|host| host.process).collect()
     }
@@ -98,12 +116,15 @@ fn matching(spread: &Spread, verb: &str) -> String {
     if spread.labels.is_empty() {
         return verb.to_owned();
     }
-    let labels: Vec<String> = spread.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    let labels: Vec<String> =
+        spread.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     format!("{verb} {{{}}}", labels.join(", "))
 }
 
 /// Decides between equals, differently for each object: FNV-1a over both names.
 fn rank(id: &ObjectId, host: ProcessId) -> u64 {
     let bytes = id.as_str().bytes().chain(host.to_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

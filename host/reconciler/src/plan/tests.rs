@@ -11,7 +11,10 @@ fn host(number: u8, labels: &[(&str, &str)]) -> Host {
         process: ProcessId::from_bytes([number; 16]),
         incarnation: Incarnation::from_bytes([number; 16]),
         name: format!("host-{number}"),
-        labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        labels: labels
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
         http: None,
         version: "0.1.0".to_owned(),
         beat: 1,
@@ -22,7 +25,10 @@ fn host(number: u8, labels: &[(&str, &str)]) -> Host {
 }
 
 fn hosts(count: u8) -> Inventory {
-    Inventory { hosts: (1..=count).map(|number| host(number, &[])).collect(), ..Inventory::default() }
+    Inventory {
+        hosts: (1..=count).map(|number| host(number, &[])).collect(),
+        ..Inventory::default()
+    }
 }
 
 fn component(name: &str, replicas: Option<u32>) -> Component {
@@ -91,10 +97,15 @@ fn route(path: &str, target: &str) -> Route {
 fn apply(inventory: &mut Inventory, plan: &Plan) {
     for step in &plan.steps {
         match step {
-            Step::Create(record) => assert!(put(inventory, record, None), "{record:?} is there already"),
+            Step::Create(record) => {
+                assert!(put(inventory, record, None), "{record:?} is there already")
+            }
             Step::Ensure(record) => _ = put(inventory, record, None),
             Step::Update { record, revision, .. } => {
-                assert!(put(inventory, record, Some(*revision)), "{record:?} was changed meanwhile");
+                assert!(
+                    put(inventory, record, Some(*revision)),
+                    "{record:?} was changed meanwhile"
+                );
             }
             Step::Delete { key, .. } => remove(inventory, key),
         }
@@ -102,7 +113,12 @@ fn apply(inventory: &mut Inventory, plan: &Plan) {
 }
 
 fn put(inventory: &mut Inventory, record: &AnyRecord, expected: Option<u64>) -> bool {
-    fn into<R: Clone>(records: &mut Records<R>, key: String, record: &R, expected: Option<u64>) -> bool {
+    fn into<R: Clone>(
+        records: &mut Records<R>,
+        key: String,
+        record: &R,
+        expected: Option<u64>,
+    ) -> bool {
         let found = records.get(&key).map(|stored| stored.revision);
         if found != expected {
             return false;
@@ -192,7 +208,9 @@ fn generation_rises_only_for_what_changed() {
             format!("update placement.{host}.default_shop_api"),
         ]
     );
-    let generation = |name: &str| inventory.components[&format!("component.default_shop_{name}")].record.generation;
+    let generation = |name: &str| {
+        inventory.components[&format!("component.default_shop_{name}")].record.generation
+    };
     assert_eq!((generation("api"), generation("web")), (2, 1));
 }
 
@@ -230,7 +248,11 @@ fn removal_leaves_nothing_of_the_application_and_nothing_else_goes() {
     apply(&mut inventory, &removal);
     assert!(inventory.applications.is_empty() && inventory.components.is_empty());
     assert!(inventory.links.is_empty() && inventory.routes.is_empty());
-    assert_eq!(inventory.providers.len(), 1, "a shared provider stays: its data is other people's too");
+    assert_eq!(
+        inventory.providers.len(),
+        1,
+        "a shared provider stays: its data is other people's too"
+    );
     assert_eq!(inventory.placements.len(), 1);
     assert!(super::removal("default", "shop", &inventory).is_none());
 }
@@ -241,7 +263,11 @@ fn replicas_are_spread_and_stay() {
     let desired = shop((0..6).map(|n| component(&format!("c{n}"), Some(1))).collect());
     deploy(&mut inventory, &desired);
     for host in &inventory.hosts {
-        let count = inventory.placements.values().filter(|stored| stored.record.host == host.process).count();
+        let count = inventory
+            .placements
+            .values()
+            .filter(|stored| stored.record.host == host.process)
+            .count();
         assert_eq!(count, 2, "two of six on each of three hosts");
     }
     let before = inventory.placements.clone();
@@ -266,7 +292,11 @@ fn lost_host_is_replaced_and_the_rest_stays() {
 #[test]
 fn draining_host_and_wrong_labels_get_nothing() {
     let mut inventory = Inventory {
-        hosts: vec![host(1, &[("zone", "a")]), host(2, &[("zone", "b")]), host(3, &[("zone", "a")])],
+        hosts: vec![
+            host(1, &[("zone", "a")]),
+            host(2, &[("zone", "b")]),
+            host(3, &[("zone", "a")]),
+        ],
         ..Inventory::default()
     };
     inventory.hosts[2].is_draining = true;
@@ -311,7 +341,10 @@ fn default_link_that_was_re_pointed_stays_as_it_is() {
     stored.record.target = "default/other/other".parse().unwrap();
     assert!(plan(&desired, &inventory).is_empty());
     desired.links[0].is_default = false;
-    assert_eq!(keys(&plan(&desired, &inventory)), ["update application.default.shop".to_owned(), format!("update {key}")]);
+    assert_eq!(
+        keys(&plan(&desired, &inventory)),
+        ["update application.default.shop".to_owned(), format!("update {key}")]
+    );
 }
 
 use wicker_lattice::store::Record as _;

@@ -24,10 +24,12 @@ impl Batch<'_> {
         for declared in &manifest.links {
             for link in self.link(manifest, declared, problems) {
                 let is_taken = links.iter().any(|DesiredLink { link: other, .. }| {
-                    (&other.source, &other.scope, &other.name) == (&link.source, &link.scope, &link.name)
+                    (&other.source, &other.scope, &other.name)
+                        == (&link.source, &link.scope, &link.name)
                 });
                 if is_taken {
-                    let message = format!("{} is linked twice for {}", link.scope.as_str(), link.source);
+                    let message =
+                        format!("{} is linked twice for {}", link.scope.as_str(), link.source);
                     let help = "one link an import; give others a `name`";
                     problems.error(&manifest.source, declared.interface.span, message, help);
                     continue;
@@ -43,7 +45,12 @@ impl Batch<'_> {
     }
 
     /// The records of one entry: one for each package or interface version that its source really imports.
-    fn link(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Vec<Link> {
+    fn link(
+        &self,
+        manifest: &Manifest,
+        link: &manifest::Link,
+        problems: &mut Problems,
+    ) -> Vec<Link> {
         let Some(source) = manifest.id(&link.source.value) else { return Vec::new() };
         let Some(target) = self.target(manifest, link, problems) else { return Vec::new() };
         if source == target {
@@ -58,7 +65,9 @@ impl Batch<'_> {
                     .filter(|(name, _)| link.interface.value.matches(name) && !is_host_served(name))
                     .collect();
                 self.check_types(manifest, link, (&target, &imports), problems);
-                let scopes = imports.iter().map(|(name, _)| scope(name, link.interface.value.is_interface()));
+                let scopes = imports
+                    .iter()
+                    .map(|(name, _)| scope(name, link.interface.value.is_interface()));
                 scopes.collect()
             }
             None => written_scope(link).into_iter().collect::<BTreeSet<_>>(),
@@ -79,7 +88,12 @@ impl Batch<'_> {
     }
 
     /// Whom a target means: somebody in this file, a builtin, or somebody in the lattice.
-    fn target(&self, manifest: &Manifest, link: &manifest::Link, problems: &mut Problems) -> Option<ObjectId> {
+    fn target(
+        &self,
+        manifest: &Manifest,
+        link: &manifest::Link,
+        problems: &mut Problems,
+    ) -> Option<ObjectId> {
         let text = &link.target.value;
         if own_names(manifest).any(|name| name == text) {
             return manifest.id(text);
@@ -98,7 +112,8 @@ impl Batch<'_> {
             }
             Resolved::None => {
                 let builtins = self.facts.builtins.keys().map(String::as_str);
-                let known = own_names(manifest).chain(builtins).chain(others.iter().map(ObjectId::name));
+                let known =
+                    own_names(manifest).chain(builtins).chain(others.iter().map(ObjectId::name));
                 let id = match suggest::nearest(text, known.clone()) {
                     Some(_) => None,
                     None => id_to_come(manifest, text),
@@ -107,7 +122,12 @@ impl Batch<'_> {
                     return self.target_to_come(manifest, link, id, problems);
                 }
                 let message = format!("nothing is called `{text}`");
-                problems.error(&manifest.source, link.target.span, message, suggest::help(text, known));
+                problems.error(
+                    &manifest.source,
+                    link.target.span,
+                    message,
+                    suggest::help(text, known),
+                );
                 None
             }
         }
@@ -122,7 +142,12 @@ impl Batch<'_> {
         problems: &mut Problems,
     ) -> Option<ObjectId> {
         let message = format!("{id} is not in the lattice yet");
-        problems.warning(&manifest.source, link.target.span, message, "calls wait until it is deployed");
+        problems.warning(
+            &manifest.source,
+            link.target.span,
+            message,
+            "calls wait until it is deployed",
+        );
         Some(id)
     }
 
@@ -142,8 +167,13 @@ impl Batch<'_> {
         problems: &mut Problems,
     ) {
         let Some(world) = self.world(target) else { return };
-        for mismatch in imports.iter().flat_map(|(name, functions)| mismatches(name, functions, world)) {
-            let message = format!("`{}` cannot serve `{}`: it {mismatch}", link.target.value, link.source.value);
+        for mismatch in
+            imports.iter().flat_map(|(name, functions)| mismatches(name, functions, world))
+        {
+            let message = format!(
+                "`{}` cannot serve `{}`: it {mismatch}",
+                link.target.value, link.source.value
+            );
             let offered: Vec<String> = world.exports.keys().map(ToString::to_string).collect();
             let help = format!("`{}` exports {}", link.target.value, offered.join(", "));
             problems.error(&manifest.source, link.target.span, message, help);
@@ -194,14 +224,16 @@ impl Batch<'_> {
         let mut missing: BTreeSet<String> = BTreeSet::new();
         let declared = |name: &InterfaceName| {
             // One that could not be made has its own problem noted.
-            let mut links = manifest.links.iter().filter(|link| link.source.value == component.name.value);
+            let mut links =
+                manifest.links.iter().filter(|link| link.source.value == component.name.value);
             links.any(|link| link.interface.value.matches(name))
         };
         for name in world.imports.keys().filter(|name| !is_host_served(name)) {
             if covering(links, &id, name).is_some() || declared(name) {
                 continue;
             }
-            let builtin = default_provider(name).filter(|builtin| self.facts.builtins.contains_key(*builtin));
+            let builtin =
+                default_provider(name).filter(|builtin| self.facts.builtins.contains_key(*builtin));
             match builtin.and_then(|builtin| ObjectId::bare(builtin).ok()) {
                 Some(target) => links.push(default_link(&id, name, target)),
                 None if self.is_linked_by_hand(&id, name) => {}
@@ -209,7 +241,8 @@ impl Batch<'_> {
             }
         }
         for package in missing {
-            let message = format!("`{}` imports {package} and no link serves it", component.name.value);
+            let message =
+                format!("`{}` imports {package} and no link serves it", component.name.value);
             let help = self.who_exports(manifest, &component.name.value, &package);
             problems.error(&manifest.source, component.name.span, message, help);
         }
@@ -217,16 +250,17 @@ impl Batch<'_> {
 
     /// Whether the lattice has a link for this import that no manifest declared.
     fn is_linked_by_hand(&self, source: &ObjectId, import: &InterfaceName) -> bool {
-        [scope(import, true), scope(import, false)]
-            .iter()
-            .any(|scope| self.facts.inventory.links.contains_key(&key::link(source, scope, DEFAULT_LINK)))
+        [scope(import, true), scope(import, false)].iter().any(|scope| {
+            self.facts.inventory.links.contains_key(&key::link(source, scope, DEFAULT_LINK))
+        })
     }
 
     fn who_exports(&self, manifest: &Manifest, source: &str, package: &str) -> String {
         let known = self.known_objects();
         let exporter = known.iter().find(|id| {
             let exports = self.world(id).map(|world| world.exports.keys());
-            exports.is_some_and(|mut names| names.any(|name| name.key().package().as_str() == package))
+            exports
+                .is_some_and(|mut names| names.any(|name| name.key().package().as_str() == package))
         });
         let plain = package.split('@').next().unwrap_or(package);
         match exporter {
@@ -279,10 +313,15 @@ fn id_to_come(manifest: &Manifest, text: &str) -> Option<ObjectId> {
 }
 
 /// The link that covers an import: the narrower one wins.
-fn covering<'l>(links: &'l [DesiredLink], source: &ObjectId, import: &InterfaceName) -> Option<&'l Link> {
+fn covering<'l>(
+    links: &'l [DesiredLink],
+    source: &ObjectId,
+    import: &InterfaceName,
+) -> Option<&'l Link> {
     let find = |scope: Scope| {
         let mut links = links.iter().map(|desired| &desired.link);
-        links.find(|link| link.source == *source && link.name == DEFAULT_LINK && link.scope == scope)
+        links
+            .find(|link| link.source == *source && link.name == DEFAULT_LINK && link.scope == scope)
     };
     find(scope(import, true)).or_else(|| find(scope(import, false)))
 }

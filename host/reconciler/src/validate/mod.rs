@@ -146,7 +146,8 @@ impl Batch<'_> {
         if let Some(world) = self.world(&id)
             && !world.exports.keys().any(is_http_export)
         {
-            let message = format!("`{}` cannot answer {name}: it does not export wasi:http", target.value);
+            let message =
+                format!("`{}` cannot answer {name}: it does not export wasi:http", target.value);
             problems.error(&manifest.source, target.span, message, "");
         }
         Some(Route {

@@ -11,7 +11,11 @@ use crate::manifest::{self, Manifest};
 use crate::suggest;
 
 impl Batch<'_> {
-    pub(super) fn components(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<Component> {
+    pub(super) fn components(
+        &self,
+        manifest: &Manifest,
+        problems: &mut Problems,
+    ) -> Vec<Component> {
         let each = |component| self.component(manifest, component, problems);
         manifest.components.iter().filter_map(each).collect()
     }
@@ -54,7 +58,9 @@ impl Batch<'_> {
                 return None;
             }
         };
-        if let Some(pinned) = component.digest.as_ref().filter(|pinned| pinned.value != image.digest) {
+        if let Some(pinned) =
+            component.digest.as_ref().filter(|pinned| pinned.value != image.digest)
+        {
             let message = format!("{} is not the file that `digest` pins", component.image.value);
             let help = format!("the file is {}", image.digest);
             problems.error(&manifest.source, pinned.span, message, help);
@@ -78,7 +84,13 @@ impl Batch<'_> {
     }
 
     /// Notes labels that no host carries. Without any host nothing can be told.
-    fn check_hosts(&self, manifest: &Manifest, spread: &Spread, span: Span, problems: &mut Problems) {
+    fn check_hosts(
+        &self,
+        manifest: &Manifest,
+        spread: &Spread,
+        span: Span,
+        problems: &mut Problems,
+    ) {
         let hosts = &self.facts.inventory.hosts;
         if hosts.is_empty() || hosts.iter().any(|host| carries(&host.labels, spread)) {
             return;
@@ -87,7 +99,10 @@ impl Batch<'_> {
             spread.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
         let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
         let message = format!("no host carries {{{}}}", labels.join(", "));
-        let help = format!("hosts: {}; a host gets labels by `wicker up --label KEY=VALUE`", names.join(", "));
+        let help = format!(
+            "hosts: {}; a host gets labels by `wicker up --label KEY=VALUE`",
+            names.join(", ")
+        );
         problems.error(&manifest.source, span, message, help);
     }
 
@@ -105,7 +120,8 @@ impl Batch<'_> {
         let sharing = self.sharing(manifest, provider, problems)?;
         let spread = provider.spread.value.clone().unwrap_or_default();
         if sharing == Sharing::Exclusive && spread.replicas != Some(1) {
-            let message = format!("`{}` is exclusive: its state is in one process", provider.name.value);
+            let message =
+                format!("`{}` is exclusive: its state is in one process", provider.name.value);
             problems.error(&manifest.source, provider.spread.span, message, "leave `replicas` out");
         }
         self.check_hosts(manifest, &spread, provider.spread.span, problems);
@@ -126,7 +142,8 @@ impl Batch<'_> {
         provider: &manifest::Provider,
         problems: &mut Problems,
     ) -> Option<Sharing> {
-        let (ProviderSource::Builtin(name) | ProviderSource::BuiltinProcess(name)) = &provider.source.value
+        let (ProviderSource::Builtin(name) | ProviderSource::BuiltinProcess(name)) =
+            &provider.source.value
         else {
             return Some(provider.sharing.unwrap_or(Sharing::Replicable));
         };
@@ -159,7 +176,8 @@ impl Batch<'_> {
     /// The world of an object of these manifests or of the lattice, where it is known.
     pub(super) fn world(&self, id: &ObjectId) -> Option<&World> {
         let of_this = |manifest: &&Manifest| {
-            (manifest.team.as_str(), manifest.application.value.as_str()) == (id.team(), id.application())
+            (manifest.team.as_str(), manifest.application.value.as_str())
+                == (id.team(), id.application())
         };
         let Some(manifest) = self.manifests.iter().find(of_this) else {
             return match shared_provider(id, self.facts.builtins) {

@@ -16,12 +16,14 @@ pub(crate) fn world(imports: &[&str], exports: &[&str], ty: Type) -> World {
         let function = FunctionType { params, result: None, is_async: false };
         Functions::from([("get".to_owned(), function)])
     };
-    let named = |names: &[&str]| names.iter().map(|name| (name.parse().unwrap(), functions())).collect();
+    let named =
+        |names: &[&str]| names.iter().map(|name| (name.parse().unwrap(), functions())).collect();
     World { imports: named(imports), exports: named(exports) }
 }
 
 pub(crate) fn builtins() -> Builtins {
-    let builtin = |sharing, exports: &[&str]| Builtin { sharing, world: world(&[], exports, Type::String) };
+    let builtin =
+        |sharing, exports: &[&str]| Builtin { sharing, world: world(&[], exports, Type::String) };
     Builtins::from([
         ("keyvalue-redb".to_owned(), builtin(Sharing::Exclusive, &[STORE])),
         ("keyvalue-redis".to_owned(), builtin(Sharing::Replicable, &[STORE])),
@@ -57,7 +59,8 @@ fn check(
     inventory: &Inventory,
 ) -> Result<(Vec<Desired>, Problems), Problems> {
     let read = |(index, text): (usize, &&str)| {
-        manifest::parse(&Source::new(format!("{index}.yaml"), *text)).unwrap_or_else(|e| panic!("{e}"))
+        manifest::parse(&Source::new(format!("{index}.yaml"), *text))
+            .unwrap_or_else(|e| panic!("{e}"))
     };
     let manifests: Vec<Manifest> = texts.iter().enumerate().map(read).collect();
     let (images, builtins) = (images(worlds), builtins());
@@ -81,16 +84,22 @@ fn import_without_a_link_gets_its_default_provider() {
         Type::String,
     );
     let text = "application: a\ncomponents: {web: web.wasm}\nroutes: {/: web}\n";
-    let (desired, warnings) = check(&[text], &[("default/a/web", world)], &Inventory::default()).unwrap();
+    let (desired, warnings) =
+        check(&[text], &[("default/a/web", world)], &Inventory::default()).unwrap();
     assert!(warnings.is_empty());
     let links: Vec<(&str, &str, bool)> = desired[0]
         .links
         .iter()
-        .map(|DesiredLink { link, is_default }| (link.scope.as_str(), link.target.name(), *is_default))
+        .map(|DesiredLink { link, is_default }| {
+            (link.scope.as_str(), link.target.name(), *is_default)
+        })
         .collect();
     assert_eq!(
         links,
-        [("wasi:http@0.2", "http-client", true), ("wasi:keyvalue@0.2.0-draft", "keyvalue-redb", true)]
+        [
+            ("wasi:http@0.2", "http-client", true),
+            ("wasi:keyvalue@0.2.0-draft", "keyvalue-redb", true)
+        ]
     );
     let shared: Vec<&str> = desired[0].shared.iter().map(|each| each.id.as_str()).collect();
     assert_eq!(shared, ["default/http-client/http-client", "default/keyvalue-redb/keyvalue-redb"]);
@@ -129,9 +138,14 @@ fn what_does_not_fit_is_reported_together() {
 fn types_of_import_and_export_are_compared() {
     let importer = world(&["acme:greet/api@1.0.0"], &[], Type::String);
     let exporter = world(&[], &["acme:greet/api@1.2.0"], Type::U32);
-    let text = "application: a\ncomponents: {in: a.wasm, out: b.wasm}\nlinks: {in: {acme:greet: out}}\n";
+    let text =
+        "application: a\ncomponents: {in: a.wasm, out: b.wasm}\nlinks: {in: {acme:greet: out}}\n";
     assert_eq!(
-        problems(&[text], &[("default/a/in", importer), ("default/a/out", exporter)], &Inventory::default()),
+        problems(
+            &[text],
+            &[("default/a/in", importer), ("default/a/out", exporter)],
+            &Inventory::default()
+        ),
         [
             "0.yaml:3:26 `out` cannot serve `in`: it exports acme:greet/api@1.0.0 `get` as func(key: u32), imported as \
           func(key: string) | `out` exports acme:greet/api@1.2.0"
@@ -141,7 +155,8 @@ fn types_of_import_and_export_are_compared() {
 
 #[test]
 fn applications_given_together_may_link_to_each_other() {
-    let gateway = world(&["acme:greet/api@1.0.0"], &["wasi:http/incoming-handler@0.2.0"], Type::String);
+    let gateway =
+        world(&["acme:greet/api@1.0.0"], &["wasi:http/incoming-handler@0.2.0"], Type::String);
     let greeter = world(&[], &["acme:greet/api@1.0.0"], Type::String);
     let worlds = [("default/gateway/gateway", gateway), ("default/greeter/greeter", greeter)];
     let greeter = "application: greeter\ncomponents: {greeter: greeter.wasm}\n";
@@ -158,7 +173,9 @@ fn target_may_be_deployed_later() {
         ("greeters/french", "shops/greeters/french"),
         ("acme/greeter/greeter", "acme/greeter/greeter"),
     ] {
-        let text = format!("application: a\nteam: shops\ncomponents: {{x: x.wasm}}\nlinks: {{x: {{acme:greet: {target}}}}}\n");
+        let text = format!(
+            "application: a\nteam: shops\ncomponents: {{x: x.wasm}}\nlinks: {{x: {{acme:greet: {target}}}}}\n"
+        );
         let images = [("shops/a/x", world.clone())];
         let (desired, warnings) = check(&[&text], &images, &Inventory::default()).unwrap();
         assert_eq!(desired[0].links[0].link.target.as_str(), expected);
@@ -210,7 +227,8 @@ fn labels_that_no_host_carries_are_refused() {
 
 #[test]
 fn exclusive_provider_has_one_replica() {
-    let text = "application: a\nproviders:\n  store:\n    builtin: keyvalue-redb\n    replicas: 2\n";
+    let text =
+        "application: a\nproviders:\n  store:\n    builtin: keyvalue-redb\n    replicas: 2\n";
     assert_eq!(
         problems(&[text], &[], &Inventory::default()),
         ["0.yaml:5:5 `store` is exclusive: its state is in one process | leave `replicas` out"]
@@ -219,12 +237,17 @@ fn exclusive_provider_has_one_replica() {
 
 #[test]
 fn file_that_cannot_be_used_is_reported_at_its_line() {
-    let manifest = manifest::parse(&Source::new("0.yaml", "application: a\ncomponents:\n  x: x.wasm\n")).unwrap();
+    let manifest =
+        manifest::parse(&Source::new("0.yaml", "application: a\ncomponents:\n  x: x.wasm\n"))
+            .unwrap();
     let images = BTreeMap::from([("default/a/x".parse().unwrap(), Err("no such file".to_owned()))]);
     let (builtins, inventory) = (builtins(), Inventory::default());
     let facts = Facts { images: &images, builtins: &builtins, inventory: &inventory };
     let problems = validate(&[manifest], facts).unwrap_err();
-    assert!(problems.to_string().starts_with("0.yaml:3:6: cannot use x.wasm: no such file"), "{problems}");
+    assert!(
+        problems.to_string().starts_with("0.yaml:3:6: cannot use x.wasm: no such file"),
+        "{problems}"
+    );
 }
 
 #[test]
@@ -250,19 +273,26 @@ fn link_set_by_hand_satisfies_an_import() {
 fn interfaces_that_share_a_resource_lead_to_one_target() {
     let mut world = world(&[STORE, "wasi:keyvalue/atomics@0.2.0-draft"], &[], Type::String);
     let bucket = Type::Borrow(STORE.parse().unwrap(), "bucket".to_owned());
-    let function = FunctionType { params: vec![("bucket".to_owned(), bucket)], result: None, is_async: false };
+    let function =
+        FunctionType { params: vec![("bucket".to_owned(), bucket)], result: None, is_async: false };
     let atomics = "wasi:keyvalue/atomics@0.2.0-draft".parse().unwrap();
     world.imports.insert(atomics, Functions::from([("increment".to_owned(), function)]));
     let text = "application: a\ncomponents: {x: x.wasm}\nproviders: {p: {command: [p]}, q: {command: [q]}}\n\
                 links:\n  x:\n    wasi:keyvalue: p\n    wasi:keyvalue/atomics: q\n";
     let found = problems(&[text], &[("default/a/x", world)], &Inventory::default());
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("uses resources of wasi:keyvalue/store@0.2.0-draft, but leads to default/a/q"), "{found:?}");
+    assert!(
+        found[0].contains(
+            "uses resources of wasi:keyvalue/store@0.2.0-draft, but leads to default/a/q"
+        ),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn builtin_name_as_target_means_the_shared_provider() {
-    let text = "application: a\ncomponents: {x: x.wasm}\nlinks: {x: {wasi:keyvalue: keyvalue-redis}}\n";
+    let text =
+        "application: a\ncomponents: {x: x.wasm}\nlinks: {x: {wasi:keyvalue: keyvalue-redis}}\n";
     let world = world(&[STORE], &[], Type::String);
     let (desired, _) = check(&[text], &[("default/a/x", world)], &Inventory::default()).unwrap();
     let shared = &desired[0].shared[0];

@@ -127,14 +127,16 @@ pub async fn deploy(
     let mut warnings = Vec::new();
     for index in 0..manifests.len() {
         let written = write(session, manifests, &images, index).await?;
-        warnings.extend(written.warnings.iter().cloned());
+        // Each manifest is validated with all the others: their warnings come with the first.
+        if index == 0 {
+            warnings.clone_from(&written.warnings);
+        }
         applications.push(written);
     }
     let mut reports = Vec::with_capacity(applications.len());
     for written in applications {
         reports.push(settle(session, written, wait).await?);
     }
-    warnings.dedup_by(|a, b| a.to_string() == b.to_string());
     Ok(Report { applications: reports, warnings })
 }
 
