@@ -108,13 +108,13 @@ impl Contestant {
             all.extend(latencies?);
         }
         all.sort_unstable();
-        let at = |share: f64| {
-            all.get((all.len() as f64 * share) as usize).map_or(0.0, |d| d.as_secs_f64() * 1e6)
+        let at = |percent: usize| {
+            all.get(all.len() * percent / 100).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
         };
         let count = calls.load(Ordering::Relaxed) as f64;
         Ok(Round {
-            p50: at(0.5),
-            p99: at(0.99),
+            p50: at(50),
+            p99: at(99),
             rate: count / elapsed.as_secs_f64(),
             cpu: cpu / count,
         })

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// How long a server may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How often other ports are tried.
+const START_ATTEMPTS: usize = 5;
+
 /// A running nats-server.
 #[derive(Debug)]
 pub struct NatsServer {
@@ -63,15 +66,27 @@ impl NatsServer {
     /// # Panics
     /// It does not come up.
     #[expect(clippy::unused_async, reason = "callers are async, and waiting may become so")]
+    #[expect(clippy::panic, reason = "nothing can be tested without one")]
     pub async fn start_program(program: &Path) -> Self {
         #[expect(clippy::expect_used, reason = "nothing can be tested without one")]
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let (port, monitor) = (free_port(), free_port());
-        let url = format!("nats://127.0.0.1:{port}");
-        let mut server =
-            Self { program: program.to_owned(), child: None, folder, port, monitor, url };
-        server.run();
-        server
+        let mut server = Self {
+            program: program.to_owned(),
+            child: None,
+            folder,
+            port: 0,
+            monitor: 0,
+            url: String::new(),
+        };
+        // A port that was free a moment ago may be another test's by now.
+        for _ in 0..START_ATTEMPTS {
+            (server.port, server.monitor) = (free_port(), free_port());
+            server.url = format!("nats://127.0.0.1:{}", server.port);
+            if server.comes_up() {
+                return server;
+            }
+        }
+        panic!("{} does not listen after {START_ATTEMPTS} attempts", program.display())
     }
 
     /// `nats://127.0.0.1:<port>`. Stays the same over restarts.
@@ -99,19 +114,16 @@ impl NatsServer {
     /// # Panics
     /// It does not come up.
     pub fn run(&mut self) {
+        assert!(self.comes_up(), "nats-server does not listen on {}", self.url);
+    }
+
+    /// Starts the server and waits until it listens; `false` if it ends instead.
+    fn comes_up(&mut self) -> bool {
         self.stop();
+        let (port, monitor) = (self.port.to_string(), self.monitor.to_string());
         #[expect(clippy::expect_used, reason = "nothing can be tested without one")]
         let child = Command::new(&self.program)
-            .args([
-                "-a",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-m",
-                &self.monitor.to_string(),
-                "-js",
-                "-sd",
-            ])
+            .args(["-a", "127.0.0.1", "-p", &port, "-m", &monitor, "-js", "-sd"])
             .arg(self.folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -119,12 +131,20 @@ impl NatsServer {
             .expect("nats-server starts");
         self.child = Some(child);
         let deadline = Instant::now() + START_TIMEOUT;
-        while !(listens(self.port)
-            && self.statistics("healthz").is_some_and(|text| text.contains("ok")))
-        {
-            assert!(Instant::now() < deadline, "nats-server does not listen on {}", self.url);
+        while Instant::now() < deadline {
+            let has_ended =
+                self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            if has_ended {
+                return false;
+            }
+            if listens(self.port)
+                && self.statistics("healthz").is_some_and(|text| text.contains("ok"))
+            {
+                return true;
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
+        false
     }
 
     /// What the server says of itself at `/<page>` of its monitoring port (`varz`, `connz`, `subsz`, `jsz`): JSON text.

@@ -1,4 +1,9 @@
 //! The lattice's state on real nats-servers: every version that is installed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a step that fails is the test's failure"
+)]
 
 use std::time::Duration;
 

@@ -182,7 +182,7 @@ pub(crate) async fn subscribe(client: &Client, subject: &str) -> Result<Subscrib
 ///
 /// A flush only empties our own buffers; the server works in order, so its *no responders* to a question that nobody
 /// can answer says that it has worked off what came before.
-async fn settle(client: &Client) -> Result<(), async_nats::RequestError> {
+pub(crate) async fn settle(client: &Client) -> Result<(), async_nats::RequestError> {
     let inbox = client.new_inbox();
     let request = async_nats::Request::new().inbox(inbox).timeout(Some(SUBSCRIBE_TIMEOUT));
     match client.send_request(client.new_inbox(), request).await {

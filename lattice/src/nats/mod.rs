@@ -149,6 +149,15 @@ impl Wire {
         self.client.connection_state() == State::Connected
     }
 
+    /// Waits until the server has seen to all that was published: then nothing of it is lost if this process ends.
+    pub(crate) async fn settle(&self) {
+        if self.is_connected()
+            && let Err(error) = message::settle(&self.client).await
+        {
+            info!(%error, "NATS does not say whether it has received everything");
+        }
+    }
+
     /// Publishes without waiting, whatever the caller's share of its thread.
     ///
     /// # Errors

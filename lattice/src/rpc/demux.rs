@@ -16,17 +16,6 @@ use crate::frame::{self, Frame, StreamNumber};
 use crate::subject::{self, Attempt};
 
 impl Shared {
-    /// Reads requests until the process no longer serves.
-    pub(super) async fn read_requests(self: Arc<Self>, mut requests: Subscriber) {
-        let serving = self.serving.clone();
-        let reading = async {
-            while let Some(message) = requests.next().await {
-                self.on_request(message);
-            }
-        };
-        serving.run_until_cancelled(reading).await;
-    }
-
     /// Reads replies, or chunks, until this stops.
     pub(super) async fn read_frames(self: Arc<Self>, mut frames: Subscriber) {
         let stop = self.stop.clone();

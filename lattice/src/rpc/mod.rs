@@ -22,6 +22,8 @@
 //! A caller grants 256 KiB of each stream of the reply in its request; a callee grants credit when the request is in.
 //! Chunks of the reply's streams may therefore overtake the reply, and wait for it.
 //!
+//! A process that drains answers *draining* until the server delivers nothing more to it, so no request vanishes.
+//!
 //! Refuses to: choose a process, retry, or route: that is the host's router, above this. Everything that a router
 //! needs to know is in the [`crate::call::Status`] of the error and in [`Rpc::load_of`] and [`Rpc::outstanding`].
 
@@ -31,6 +33,7 @@ mod demux;
 mod departure;
 mod early;
 mod incoming;
+mod leave;
 mod outgoing;
 mod patience;
 mod peer;
@@ -233,7 +236,8 @@ impl Rpc {
     }
 
     /// Takes no more calls (they are told [`Status::Draining`]), waits at most `grace` for those under way and the
-    /// streams of their answers, then leaves the lattice. Calls that this process makes go on until the last clone is
+    /// streams of their answers, then leaves the lattice. When this returns, the server has received all of it, so the
+    /// process may end. Calls that this process makes go on until the last clone is
     /// dropped.
     ///
     /// # Errors
@@ -246,6 +250,8 @@ impl Rpc {
         for (_, running) in self.shared.running.to_vec() {
             running.cancel();
         }
+        self.shared.left.cancelled().await;
+        tokio::join!(self.shared.nats.calls().settle(), self.shared.nats.bulk().settle());
         drained.map_err(|_| DrainError { calls, streams, grace })
     }
 }

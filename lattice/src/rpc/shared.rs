@@ -56,6 +56,8 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     /// Cancelled once this process takes no more requests.
     pub(super) serving: CancellationToken,
+    /// Cancelled once no request can come any more.
+    pub(super) left: CancellationToken,
     /// Told, while draining, that a call or a stream ended.
     pub(super) ended: Notify,
     pub(super) is_draining: AtomicBool,
@@ -88,6 +90,7 @@ impl Shared {
             tasks: TaskTracker::new(),
             serving: stop.child_token(),
             stop,
+            left: CancellationToken::new(),
             ended: Notify::new(),
             is_draining: AtomicBool::new(false),
             reported_load: AtomicU8::new(0),

@@ -1,6 +1,7 @@
 //! Overload and drain: bounded, and answered at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -133,13 +134,40 @@ fn draining_process_takes_nothing_and_finishes_what_it_has() {
         hold.go.notify_one();
         assert_eq!(held.await?.results, "held");
         draining.await?;
-        // The server learns of the end of the subscription a moment later.
-        loop {
-            match caller.call(&callee, "after").await.unwrap_err().status {
-                Status::Draining => tokio::task::yield_now().await,
-                status => break assert_eq!(status, Status::Unavailable),
+        let error = caller.call(&callee, "after").await.unwrap_err();
+        assert_eq!(error.status, Status::Unavailable);
+        Ok(())
+    });
+}
+
+#[test]
+fn no_call_vanishes_while_its_callee_drains() {
+    on_every_server(|server| async move {
+        let serve = |call: Call| async move {
+            tokio::task::yield_now().await;
+            Ok(Reply { results: call.params, streams: Vec::new() })
+        };
+        let callee = End::start(&server, Arc::new(Serve(serve))).await?;
+        let caller = End::caller(&server).await?;
+        let remote = caller.rpc.remote(callee.id);
+        let answered = AtomicUsize::new(0);
+        // Each calls until it learns that the callee has gone, and takes `draining` for an answer.
+        let calls = (0..64).map(|_| async {
+            loop {
+                match remote.invoke(call("x")).await {
+                    Ok(_) => answered.fetch_add(1, Ordering::Relaxed),
+                    Err(error) if error.status == Status::Draining => 0,
+                    Err(error) => break error.status,
+                };
             }
-        }
+        });
+        let drain = async {
+            until("calls flow", || answered.load(Ordering::Relaxed) > 500).await;
+            callee.rpc.drain(Duration::from_secs(60)).await
+        };
+        let (ends, drained) = tokio::join!(join_all(calls), drain);
+        drained?;
+        assert!(ends.iter().all(|status| *status == Status::Unavailable), "{ends:?}");
         Ok(())
     });
 }
