@@ -11,6 +11,10 @@ use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::filesystem::types as files;
 use wasmtime_wasi::p2::bindings::{LinkOptions, filesystem, io, sockets};
 use wasmtime_wasi::{p2, p3};
+use wasmtime_wasi_http::p3::bindings::http::client;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p3::{Request, Response};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use super::{Denial, config, logging};
 use crate::engine::Concurrency;
@@ -39,6 +43,7 @@ pub(crate) fn add_to_linker(
     if concurrency == Concurrency::On {
         p3::add_to_linker(linker)?;
         wasmtime_wasi_http::p3::add_to_linker(linker)?;
+        add_handler(linker)?;
         deny_files_async(linker)?;
         deny_sockets_async(linker)?;
     }
@@ -61,6 +66,22 @@ fn add_io(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<Guest, Io>(linker, table)?;
     io::poll::add_to_linker::<Guest, Io>(linker, table)?;
     io::streams::add_to_linker::<Guest, Io>(linker, table)
+}
+
+/// `wasi:http/handler`, imported: middleware hands requests on, to where the requests that it sends go as well.
+fn add_handler(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut handler = linker.instance(&format!("wasi:http/handler@{V3}"))?;
+    handler.func_wrap_concurrent("handle", |accessor, (request,): (Resource<Request>,)| {
+        Box::pin(async move {
+            let accessor = accessor.with_getter::<WasiHttp>(Guest::http);
+            let response = match client::HostWithStore::send(&accessor, request).await {
+                Ok(response) => Ok(response),
+                Err(error) => Err(error.downcast()?),
+            };
+            let answer: (Result<Resource<Response>, ErrorCode>,) = (response,);
+            Ok(answer)
+        })
+    })
 }
 
 fn deny(store: &StoreContextMut<'_, Guest>, denial: Denial<'_>) {

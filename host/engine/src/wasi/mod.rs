@@ -88,9 +88,9 @@ pub(crate) fn is_served(name: &InterfaceName) -> bool {
         )
 }
 
-/// Whether an import that the engine serves leads through a link in the end: outgoing HTTP.
+/// Whether an import that the engine serves leads through a link in the end: outgoing HTTP, and what middleware calls.
 pub(crate) fn needs_link(name: &InterfaceName) -> bool {
-    is_http(name) && matches!(name.interface.as_str(), "outgoing-handler" | "client")
+    is_http(name) && matches!(name.interface.as_str(), "outgoing-handler" | "client" | "handler")
 }
 
 /// Whether an export answers HTTP requests.

@@ -19,7 +19,16 @@ async fn a_command_runs_to_its_exit_code() {
     let stage = stage("command").await;
     assert!(stage.actor.program().is_command());
     assert_eq!(exit(&stage, &["arguments", "a", "b"]).await, 0);
-    assert_ne!(exit(&stage, &["fail"]).await, 0);
+    // WASI 0.2 as Rust's standard library uses it says only whether a command failed.
+    assert_eq!(exit(&stage, &["fail"]).await, 1);
+}
+
+#[tokio::test]
+async fn commands_of_wasi_0_3_run_too() {
+    let stage = stage("command-async").await;
+    assert_eq!(exit(&stage, &[]).await, 0);
+    assert_eq!(exit(&stage, &["fail"]).await, 1);
+    assert_eq!(exit(&stage, &["exit"]).await, 7);
 }
 
 #[tokio::test]

@@ -38,6 +38,18 @@ async fn a_request_goes_where_the_link_leads_whatever_version_either_end_speaks(
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn middleware_hands_requests_on_over_its_link() {
+    let target = stage("http-echo").await.actor;
+    let stage = stage_with("http-middleware", link("wasi:http/client@0.3", target), |_| {}).await;
+    let links = stage.actor.program().links().iter().map(ToString::to_string);
+    assert!(links.collect::<Vec<_>>().contains(&"wasi:http/handler@0.3.0".to_owned()));
+    let response = sends(&stage, "/a?b").await;
+    assert_eq!(response.headers()["x-path"], "/a?b");
+    assert_eq!(response.headers()["x-authority"], "a");
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "sent on");
+}
+
 /// Sends `bytes` to `target` through a guest, and says how many came back and the text of what did.
 async fn through(case: (&str, &str, &str), target: &str, chunks: usize) -> (usize, Bytes) {
     const CHUNK: Bytes = Bytes::from_static(&[1; 64 << 10]);
