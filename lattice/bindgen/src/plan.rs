@@ -3,6 +3,8 @@
 //! A resource has no Rust type of its own: it is whatever the provider says ([`Shape::Own`]). So a type that holds one
 //! is generic over it, and is written as `CasError<Self::Cas>` in the trait and `CasError<Handle>` in the client.
 
+#![expect(clippy::indexing_slicing, reason = "the ids of a `Resolve` are valid in it")]
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -81,7 +83,7 @@ pub(crate) fn plan(loaded: &Loaded) -> Planning<Vec<Module>> {
         loaded.interfaces.iter().map(|id| module(&loaded.resolve, *id)).collect::<Planning<_>>()?;
     for (at, module) in modules.iter().enumerate() {
         let name = &module.name.interface;
-        if let Some(other) = modules[..at].iter().find(|other| other.name.interface == *name) {
+        if let Some(other) = modules.iter().take(at).find(|other| other.name.interface == *name) {
             return Err(Refusal {
                 place: module.name.to_string(),
                 why: format!(

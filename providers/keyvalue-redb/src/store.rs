@@ -249,9 +249,8 @@ impl Writer {
     fn run(self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         while queue.blocking_recv_many(&mut jobs, TRANSACTION_MAX) > 0 {
-            let jobs: Vec<Job> = jobs.drain(..).collect();
             let (changes, waiting): (Vec<_>, Vec<_>) =
-                jobs.into_iter().map(|job| (job.changes, job.answer)).unzip();
+                jobs.drain(..).map(|job| (job.changes, job.answer)).unzip();
             let result = self.transaction(changes);
             let trouble = result.as_ref().err().map(ToString::to_string);
             *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;

@@ -21,7 +21,7 @@ use wicker_process::Tasks;
 use crate::config;
 use crate::gate::Gate;
 use crate::interface::{self, Incoming, Interfaces};
-use crate::link::{Entry, Found, LinkRecord, LinkSource, Table};
+use crate::link::{Entry, Found, LinkName, LinkRecord, LinkSource, Table};
 use crate::provider::{Provider, ProviderError, ProviderStart};
 use crate::scope::Scope;
 
@@ -268,8 +268,7 @@ impl<P: Provider> Instance<P> {
             if record.link.target == self.id {
                 return links.apply(record, now);
             }
-            let link = &record.link;
-            links.remove(&link.source, &link.scope, &link.name, record.revision, now);
+            links.remove(LinkName::of(&record.link), record.revision, now);
             None
         })
     }
@@ -347,7 +346,8 @@ impl<P: Provider> ProviderInstance for Instance<P> {
     }
 
     fn remove_link(&self, source: &ObjectId, scope: &LinkScope, name: &str, revision: u64) {
-        self.change(|links| links.remove(source, scope, name, revision, Instant::now()));
+        let name = LinkName { source, scope, name };
+        self.change(|links| links.remove(name, revision, Instant::now()));
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

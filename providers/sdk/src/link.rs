@@ -127,6 +127,20 @@ impl<T> Clone for Table<T> {
     }
 }
 
+/// Which link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkName<'a> {
+    pub(crate) source: &'a ObjectId,
+    pub(crate) scope: &'a Scope,
+    pub(crate) name: &'a str,
+}
+
+impl<'a> LinkName<'a> {
+    pub(crate) fn of(link: &'a Link) -> Self {
+        Self { source: &link.source, scope: &link.scope, name: &link.name }
+    }
+}
+
 /// What the table says about a call.
 pub(crate) enum Found<T> {
     /// This is the link to use.
@@ -164,7 +178,7 @@ impl<T> Table<T> {
     where
         T: Default,
     {
-        let link = self.revisions(&record.link.source, &record.link.scope, &record.link.name);
+        let link = self.revisions(LinkName::of(&record.link));
         if record.revision < link.known {
             return None;
         }
@@ -181,15 +195,8 @@ impl<T> Table<T> {
     }
 
     /// Notes that a link is gone, or leads elsewhere, since `revision`.
-    pub(crate) fn remove(
-        &mut self,
-        source: &ObjectId,
-        scope: &Scope,
-        name: &str,
-        revision: u64,
-        now: Instant,
-    ) {
-        let link = self.revisions(source, scope, name);
+    pub(crate) fn remove(&mut self, name: LinkName<'_>, revision: u64, now: Instant) {
+        let link = self.revisions(name);
         if revision >= link.known {
             link.known = revision;
             link.retire(now);
@@ -221,16 +228,16 @@ impl<T> Table<T> {
         self.places.values().flatten().filter_map(|link| link.current.as_ref())
     }
 
-    fn revisions(&mut self, source: &ObjectId, scope: &Scope, name: &str) -> &mut Revisions<T> {
+    #[expect(clippy::expect_used, reason = "it is pushed where it is not there")]
+    fn revisions(&mut self, name: LinkName<'_>) -> &mut Revisions<T> {
+        let LinkName { source, scope, name } = name;
         let place = Place { source: source.clone(), name: name.into() };
         let links = self.places.entry(place).or_default();
-        let at = links.iter().position(|link| link.scope == *scope).unwrap_or_else(|| {
-            let fresh =
-                Revisions { scope: scope.clone(), current: None, known: 0, retiring: Vec::new() };
-            links.push(fresh);
-            links.len() - 1
-        });
-        &mut links[at]
+        if !links.iter().any(|link| link.scope == *scope) {
+            let (scope, retiring) = (scope.clone(), Vec::new());
+            links.push(Revisions { scope, current: None, known: 0, retiring });
+        }
+        links.iter_mut().find(|link| link.scope == *scope).expect("it is there by now")
     }
 }
 

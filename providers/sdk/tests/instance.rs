@@ -1,6 +1,13 @@
 //! A provider in this process: links open and close, calls are bounded, and nothing that a provider does hurts more
 //! than the call that asked for it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +25,7 @@ use wicker_provider::lattice::link::Binding;
 use wicker_provider::lattice::store::record::{Link, Scope};
 use wicker_provider::{
     Builtin, Client, Environment, Health, Interfaces, LinkRecord, LinkSource, LinkSourceError,
-    NoConfig, Provider, ProviderError, ProviderInstance, ProviderStart, Sharing,
+    Provider, ProviderError, ProviderInstance, ProviderStart, Sharing,
 };
 
 wicker_provider::bindgen!({
@@ -26,8 +33,14 @@ wicker_provider::bindgen!({
     interfaces: ["demo:lamp/lamp"],
 });
 
-/// Where the next provider to start writes what it sees.
-static STARTS: Mutex<Option<Arc<Seen>>> = Mutex::new(None);
+/// What the providers of these tests have seen; each is configured with the number of its own.
+static ALL: Mutex<Vec<Arc<Seen>>> = Mutex::new(Vec::new());
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    seen: usize,
+}
 
 /// What the provider of one test has seen.
 struct Seen {
@@ -70,7 +83,7 @@ impl Drop for Lamp {
 impl Provider for Lamps {
     const IMPLEMENTATION: &'static str = "lamps";
     const SHARING: Sharing = Sharing::Replicable;
-    type Config = NoConfig;
+    type Config = Config;
     type LinkConfig = LinkConfig;
     type Link = Lamp;
 
@@ -78,9 +91,8 @@ impl Provider for Lamps {
         Interfaces::new().with(lamp::serve())
     }
 
-    async fn start(_config: NoConfig, _environment: Environment) -> Result<Self, ProviderError> {
-        let seen = STARTS.lock().unwrap().take();
-        Ok(Self(seen.unwrap_or_default()))
+    async fn start(config: Config, _environment: Environment) -> Result<Self, ProviderError> {
+        Ok(Self(Arc::clone(&ALL.lock().unwrap()[config.seen])))
     }
 
     async fn link(&self, _link: &Link, config: LinkConfig) -> Result<Lamp, ProviderError> {
@@ -159,12 +171,14 @@ fn record(source: &str, target: &str, revision: u64, config: &[(&str, &str)]) ->
 }
 
 impl Room {
-    async fn new(config: serde_json::Value) -> Self {
-        // Held until the provider has taken what it is to write into.
-        static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let _one = ONE.lock().await;
+    async fn new(mut config: serde_json::Value) -> Self {
         let (seen, written) = (Arc::new(Seen::default()), Arc::new(Written::default()));
-        *STARTS.lock().unwrap() = Some(Arc::clone(&seen));
+        let number = {
+            let mut all = ALL.lock().unwrap();
+            all.push(Arc::clone(&seen));
+            all.len() - 1
+        };
+        config["seen"] = number.into();
         let environment = Environment {
             id: id("lamps"),
             data_dir: std::path::PathBuf::new(),
@@ -390,8 +404,8 @@ async fn health_is_the_providers_own() {
 #[tokio::test]
 async fn config_that_cannot_be_read_does_not_start() {
     for config in [
-        serde_json::json!({ "unknown": 1 }),
-        serde_json::json!({ "limits": { "many": 1 } }),
+        serde_json::json!({ "seen": 0, "unknown": 1 }),
+        serde_json::json!({ "seen": 0, "limits": { "many": 1 } }),
         serde_json::json!([]),
     ] {
         let environment = Environment {

@@ -1,5 +1,7 @@
 //! Types with names: records, variants, enums, flags, aliases, and what is taken from other interfaces.
 
+#![expect(clippy::indexing_slicing, reason = "the ids of a `Resolve` are valid in it")]
+
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use wit_parser::{Enum, Flags, Record, Resolve, TypeDefKind, TypeId, TypeOwner, Variant};

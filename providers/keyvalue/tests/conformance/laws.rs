@@ -124,13 +124,13 @@ async fn values_are_kept(shop: &Shop) {
 async fn any_name_and_any_bytes_will_do(shop: &Shop) {
     let keys = ["", " ", "a.b", "a/b", "a:b*c>", "[x]?\\", "grün", "_", "\u{1F980}"];
     let bucket = shop.bucket("a bucket. of *names* >").await;
-    for (at, key) in keys.iter().enumerate() {
-        let value = vec![0, 255, at as u8];
-        shop.store.bucket_set(&bucket, (*key).to_owned(), value.into()).await.unwrap().unwrap();
+    for (at, key) in (0_u8..).zip(keys) {
+        let value = vec![0, 255, at];
+        shop.store.bucket_set(&bucket, key.to_owned(), value.into()).await.unwrap().unwrap();
     }
-    for (at, key) in keys.iter().enumerate() {
-        let value = shop.store.bucket_get(&bucket, (*key).to_owned()).await.unwrap().unwrap();
-        assert_eq!(value.unwrap().as_ref(), [0, 255, at as u8], "{key}");
+    for (at, key) in (0_u8..).zip(keys) {
+        let value = shop.store.bucket_get(&bucket, key.to_owned()).await.unwrap().unwrap();
+        assert_eq!(value.unwrap().as_ref(), [0, 255, at], "{key}");
     }
     let listed: BTreeSet<String> =
         shop.all_keys("a bucket. of *names* >").await.into_iter().collect();
@@ -263,9 +263,9 @@ async fn stale_swaps_fail_and_can_go_on(shop: &Shop) {
 }
 
 async fn swaps_lose_nothing(shop: &Shop) {
-    const CALLERS: usize = 8;
+    const LETTERS: &[u8] = b"abcdefgh";
     let bucket = shop.bucket("swaps").await;
-    let callers = (0..CALLERS).map(|at| {
+    let callers = LETTERS.iter().map(|letter| {
         let bucket = &bucket;
         async move {
             let mut cas =
@@ -273,7 +273,7 @@ async fn swaps_lose_nothing(shop: &Shop) {
             loop {
                 let current = shop.atomics2.cas_current(&cas).await.unwrap().unwrap();
                 let mut list = current.map(|list| list.to_vec()).unwrap_or_default();
-                list.push(b'a' + at as u8);
+                list.push(*letter);
                 match shop.atomics2.swap(cas, list.into()).await.unwrap() {
                     Ok(()) => return,
                     Err(draft2::atomics::CasError::CasFailed(Own(again))) => cas = again,

@@ -1,6 +1,14 @@
 //! One suite of laws for wasi:keyvalue, over every backend with its real server, in this process and as a process of
 //! its own over NATS.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+#![expect(clippy::large_futures, reason = "a test has one")]
+
 mod laws;
 mod redis_server;
 mod setting;

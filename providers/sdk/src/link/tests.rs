@@ -34,7 +34,7 @@ impl Known {
 
     fn remove(&mut self, scope: &str, revision: u64) {
         let link = record(scope, revision).link;
-        self.table.remove(&link.source, &link.scope, &link.name, revision, self.now);
+        self.table.remove(LinkName::of(&link), revision, self.now);
     }
 
     /// The revision that serves a call of `revision`, if any is known to.

@@ -31,10 +31,7 @@ use crate::provider::Provider;
 /// standard error. Fails with a line that says what to do.
 #[must_use]
 pub fn run<P: Provider>() -> ExitCode {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(_) => return ExitCode::FAILURE,
-    };
+    let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
     runtime.block_on(run_builtin(Builtin::of::<P>(), std::env::args_os().skip(1).collect()))
 }
 
@@ -54,7 +51,7 @@ pub async fn run_builtin(builtin: Builtin, arguments: Vec<OsString>) -> ExitCode
             None => std::future::pending().await,
         }
     };
-    match serve(&builtin, launch, until).await {
+    match Box::pin(serve(&builtin, launch, until)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

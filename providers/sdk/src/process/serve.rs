@@ -105,7 +105,7 @@ pub async fn serve(
     let serving: Arc<dyn Invoke> = Arc::clone(&instance) as _;
     let rpc =
         Rpc::start(RpcConfig::new(launch.lattice.clone(), launch.process), &nats, serving).await?;
-    let mut status = join(builtin, &launch, (&nats, &store), &instance, &tasks).await?;
+    let status = join(builtin, &launch, (&nats, &store), &instance, &tasks).await?;
     info!(id = %launch.id, process = %launch.process, "provider is ready");
 
     tokio::select! {
@@ -115,25 +115,40 @@ pub async fn serve(
         () = tasks.stopping() => {}
     }
     info!(id = %launch.id, "provider drains");
-    status.draining().await;
-    let drain = async {
-        // RPC turns new calls away at once; the instance then has only those under way.
-        let drained = rpc.drain(DRAIN_GRACE).await;
-        instance.drain().await;
-        drained
-    };
-    tokio::select! {
-        // Cancel-safe: what is dropped is what a second signal means.
-        drained = drain => if let Err(error) = drained {
-            warn!(%error, "provider drained late");
-        },
-        () = signals.recv() => warn!("provider stops at once"),
-    }
-    status.withdraw().await;
-    if let Err(error) = tasks.drain(Duration::from_secs(1)).await {
-        warn!(%error, "provider ends");
-    }
+    Serving { rpc, instance, status, tasks }.drain(signals).await;
     Ok(())
+}
+
+/// A provider that answers calls.
+struct Serving {
+    rpc: Rpc,
+    instance: Arc<dyn ProviderInstance>,
+    status: Status,
+    tasks: Tasks,
+}
+
+impl Serving {
+    /// Finishes what is under way, unless a signal says to stop at once.
+    async fn drain(mut self, mut signals: StopSignals) {
+        self.status.draining().await;
+        tokio::select! {
+            // Cancel-safe: what is dropped is what a second signal means.
+            () = self.finish() => {}
+            () = signals.recv() => warn!("provider stops at once"),
+        }
+        self.status.withdraw().await;
+        if let Err(error) = self.tasks.drain(Duration::from_secs(1)).await {
+            warn!(%error, "provider ends");
+        }
+    }
+
+    async fn finish(&self) {
+        // RPC turns new calls away at once; the instance then has only those under way.
+        if let Err(error) = self.rpc.drain(DRAIN_GRACE).await {
+            warn!(%error, "provider drains late");
+        }
+        self.instance.drain().await;
+    }
 }
 
 fn nats_config(builtin: &Builtin, launch: &Launch) -> NatsConfig {
