@@ -243,9 +243,9 @@ fn add_by_params<const M: usize>(
     macro_rules! by_count {
         ($($count:literal)*) => {
             match shape.params_flat {
-                $($count => add_typed::<$count, M>(instance, name, linked, shape.is_async),)*
+                $($count => add_typed::<$count, M>(instance, name, linked, shape),)*
                 // Parameters that are not passed flat are read where the runtime type says.
-                _ => add_typed::<0, M>(instance, name, linked, shape.is_async),
+                _ => add_typed::<0, M>(instance, name, linked, shape),
             }
         };
     }
@@ -257,9 +257,9 @@ fn add_typed<const N: usize, const M: usize>(
     instance: &mut LinkerInstance<'_, Guest>,
     name: &str,
     linked: Arc<Linked>,
-    is_async: bool,
+    shape: Shape,
 ) -> wasmtime::Result<()> {
-    if !is_async {
+    if !shape.is_async {
         return instance.func_wrap_async(name, move |mut store, Lifted::<N>(params)| {
             let linked = Arc::clone(&linked);
             Box::new(async move {

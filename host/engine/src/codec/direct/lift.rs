@@ -85,7 +85,7 @@ impl<'x, 'cx> Lifter<'x, 'cx> {
     /// Lifts the value at `offset` of the guest's memory.
     pub(super) fn memory_at(&mut self, ty: InterfaceType, offset: usize) -> Result<()> {
         let abi = self.types.canonical_abi(&ty);
-        if offset % (abi.align32 as usize) != 0 {
+        if !offset.is_multiple_of(abi.align32 as usize) {
             bail!("pointer not aligned");
         }
         let bytes = self.slice(offset, abi.size32 as usize)?;
@@ -146,7 +146,7 @@ impl<'x, 'cx> Lifter<'x, 'cx> {
         let Some((last, whole)) = used.split_last() else { return };
         self.value.writer.put_slice(whole);
         // A guest may leave bits set that stand for no flag.
-        let mask = if count % 8 == 0 { 0xff } else { (1_u8 << (count % 8)) - 1 };
+        let mask = if count.is_multiple_of(8) { 0xff } else { (1_u8 << (count % 8)) - 1 };
         self.value.writer.put_u8(last & mask);
     }
 
@@ -167,7 +167,7 @@ impl<'x, 'cx> Lifter<'x, 'cx> {
         let abi = self.types.canonical_abi(&element);
         let (size, len) = (abi.size32 as usize, len as usize);
         self.cx.consume_fuel_array(len, size)?;
-        if pointer % abi.align32 != 0 {
+        if !pointer.is_multiple_of(abi.align32) {
             bail!("list not aligned");
         }
         let Some(bytes) = len.checked_mul(size) else { bail!("list out of bounds") };
@@ -206,11 +206,13 @@ impl<'x, 'cx> Lifter<'x, 'cx> {
             },
             InterfaceType::Own(resource) => {
                 let (number, ..) = self.cx.guest_resource_lift_own(resource, bits as u32)?;
-                self.handle(number, true);
+                let offset = self.value.writer.len();
+                self.value.handles.push(HandleAt { offset, number, is_owned: true });
             }
             InterfaceType::Borrow(resource) => {
                 let number = self.cx.guest_resource_lift_borrow(resource, bits as u32)?;
-                self.handle(number, false);
+                let offset = self.value.writer.len();
+                self.value.handles.push(HandleAt { offset, number, is_owned: false });
             }
             InterfaceType::Stream(_) => {
                 let index = ValRaw::u32(bits as u32);
@@ -221,11 +223,6 @@ impl<'x, 'cx> Lifter<'x, 'cx> {
             _ => bail!("a value of this type cannot cross a link"),
         }
         Ok(())
-    }
-
-    fn handle(&mut self, number: u32, is_owned: bool) {
-        let offset = self.value.writer.len();
-        self.value.handles.push(HandleAt { offset, number, is_owned });
     }
 
     fn slice(&self, offset: usize, len: usize) -> Result<&'cx [u8]> {
