@@ -6,8 +6,9 @@ use http::{Request, Response};
 use wicker_lattice::call::{Call, CallError, Reply, Status};
 use wicker_lattice::http::{HANDLE, decode_request, encode_response, type_hash};
 
+use super::entry::Entered;
 use super::error_code::to_wire;
-use super::{Entered, Incoming, incoming, streams};
+use super::{Incoming, incoming, streams};
 use crate::actor::Actor;
 
 /// Answers one call of `wicker:http/handler`. The body of the response goes on in the streams of the reply.

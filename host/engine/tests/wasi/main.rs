@@ -13,4 +13,5 @@ mod http;
 mod limits;
 mod outgoing;
 mod sandbox;
+mod server;
 mod support;
