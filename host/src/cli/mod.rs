@@ -69,6 +69,10 @@ pub struct Global {
     pub output: Output,
 }
 
+/// The environment variables that every verb reads.
+pub const VARIABLES: [&str; 4] =
+    ["WICKER_LATTICE", "WICKER_NATS_URL", "WICKER_DATA", "WICKER_OUTPUT"];
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Output {

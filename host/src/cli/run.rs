@@ -48,7 +48,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let engine =
         Engine::new(EngineConfig { cache, instances: INSTANCES, ..EngineConfig::default() })?;
     let program = engine.load(wasm.into()).await.with_context(|| format!("cannot run {shown}"))?;
-    let mut config = ActorConfig::new(ObjectId::bare("command")?, Arc::new(Stderr));
+    let mut config = ActorConfig::new(name(&args.file)?, Arc::new(Stderr));
     config.grants = Grants {
         environment: args
             .environment
@@ -66,6 +66,13 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         .map_err(|error| anyhow::Error::new(error).context(format!("cannot run {shown}")))?;
     let code = actor.run(args.arguments).await.with_context(|| format!("cannot run {shown}"))?;
     Ok(ExitCode::from(code))
+}
+
+/// What messages call it: the file's name, if it can be one.
+fn name(file: &std::path::Path) -> anyhow::Result<ObjectId> {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().to_lowercase().replace('_', "-"));
+    let named = stem.and_then(|stem| ObjectId::bare(&stem).ok());
+    named.map_or_else(|| Ok(ObjectId::bare("command")?), Ok)
 }
 
 /// Where compiled artifacts are kept: private to the user, or not at all.

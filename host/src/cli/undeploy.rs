@@ -1,4 +1,4 @@
-//! `wicker undeploy APP`: removes everything that an application declared.
+//! `wicker undeploy APP`: removes everything that an application declared, or a shared provider that nobody uses.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -24,7 +24,8 @@ const ATTEMPTS: u32 = 10;
 /// What `wicker undeploy` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The application: its name, or `team/name`.
+    /// The application: its name, or `team/name`. Or a provider that belongs to none, such as `keyvalue-redb`, once no
+    /// link leads to it.
     #[arg(value_name = "APP")]
     pub application: String,
     /// How long to wait until nothing of it runs, in seconds.
@@ -57,8 +58,7 @@ struct Dangling {
 /// There is no such application, or the lattice cannot be reached.
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let session = Session::open(&global).await?;
-    let (application, plan, inventory) = remove(&session, &args.application).await?;
-    let name = format!("{}/{}", application.team, application.name);
+    let (name, plan, inventory) = remove(&session, &args.application).await?;
     session.tell(EventKind::ApplicationRemoved, None, name.clone()).await?;
     let gone = gone(&plan);
     if !args.detach {
@@ -82,17 +82,15 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn remove(session: &Session, text: &str) -> anyhow::Result<(Application, Plan, Inventory)> {
+/// Removes what `text` means; gives back its name, what was removed, and the lattice before.
+async fn remove(session: &Session, text: &str) -> anyhow::Result<(String, Plan, Inventory)> {
     for _ in 0..ATTEMPTS {
         let inventory = inventory::read(session).await?;
-        let application = find(&inventory, text)?.clone();
-        let Some(plan) = plan::removal(&application.team, &application.name, &inventory) else {
-            bail!("no application is called `{text}`");
-        };
+        let (name, plan) = plan_for(&inventory, text)?;
         match apply(&session.store, &plan).await {
-            Ok(()) => return Ok((application, plan, inventory)),
+            Ok(()) => return Ok((name, plan, inventory)),
             Err(StoreError::Conflict { .. } | StoreError::Unavailable { .. }) => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot remove {text}")),
+            Err(error) => return Err(error).with_context(|| format!("cannot remove {name}")),
         }
     }
     bail!(
@@ -100,22 +98,44 @@ async fn remove(session: &Session, text: &str) -> anyhow::Result<(Application, P
     )
 }
 
-fn find<'a>(inventory: &'a Inventory, text: &str) -> anyhow::Result<&'a Application> {
+/// An application, or a provider of none.
+fn plan_for(inventory: &Inventory, text: &str) -> anyhow::Result<(String, Plan)> {
     let full = |application: &Application| format!("{}/{}", application.team, application.name);
     let all = || inventory.applications.values().map(|stored| &stored.record);
     let found: Vec<&Application> =
         all().filter(|application| application.name == text || full(application) == text).collect();
     match found.as_slice() {
-        [one] => Ok(one),
-        [] => {
-            let known: Vec<String> = all().map(full).collect();
-            bail!("no application is called `{text}`; there is {}", known.join(", "))
+        [one] => {
+            let plan = plan::removal(&one.team, &one.name, inventory);
+            Ok((full(one), plan.with_context(|| format!("{text} is gone already"))?))
         }
+        [] => shared(inventory, text)?.with_context(|| {
+            let known: Vec<String> = all().map(full).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!("no application is called `{text}`; there is {known}")
+        }),
         several => {
             let names: Vec<String> = several.iter().map(|application| full(application)).collect();
             bail!("`{text}` may mean {}: write the team too", names.join(" or "))
         }
     }
+}
+
+/// A provider that applications share goes only when nothing leads to it any more.
+fn shared(inventory: &Inventory, text: &str) -> anyhow::Result<Option<(String, Plan)>> {
+    let Ok(id) = inventory::object(inventory, text) else { return Ok(None) };
+    let Some(plan) = plan::removal_of_shared(&id, inventory) else { return Ok(None) };
+    let links = inventory.links.values().map(|stored| &stored.record);
+    let sources: Vec<String> =
+        links.filter(|link| link.target == id).map(|link| short(&link.source)).collect();
+    if sources.is_empty() {
+        return Ok(Some((id.to_string(), plan)));
+    }
+    bail!(
+        "{} still serves {}: point their links elsewhere first, with `wicker link set`",
+        short(&id),
+        sources.join(", ")
+    )
 }
 
 /// The objects that a plan removes.

@@ -20,6 +20,7 @@ use wicker_lattice::store::record::Provider;
 use wicker_lattice::types::World;
 use wicker_provider::process::{Launch, Registration};
 
+use crate::cli;
 use crate::control::{lasting, passing};
 use crate::data_dir::DataDir;
 use crate::logs::Logs;
@@ -110,7 +111,12 @@ impl Launcher {
         let expected = self.registrations.expect(&provider.id, id);
         let (token, registered) = expected.map_err(|error| passing(&error))?;
         let line = self.first_line(id, provider, token)?;
-        let mut child = Command::new(&program)
+        let mut command = Command::new(&program);
+        for variable in cli::VARIABLES {
+            // It is told everything by its first line; what the host was told by hand must not count as its flags.
+            command.env_remove(variable);
+        }
+        let mut child = command
             .args(&arguments)
             .process_group(0)
             .stdin(Stdio::piped())

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan};
+use granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan, Tag};
 
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 
@@ -78,9 +78,9 @@ pub(super) fn parse(source: &Source, problems: &mut Problems) -> Option<Node> {
 struct Open {
     span: Span,
     anchor: usize,
-    is_map: bool,
-    items: Vec<Node>,
-    entries: Vec<(Spanned<String>, Node)>,
+    /// What it holds so far.
+    value: Value,
+    /// Of a map: the key whose value is to come.
     key: Option<Spanned<String>>,
 }
 
@@ -99,7 +99,7 @@ impl Builder<'_> {
         let span = span_of(&at);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
+                self.refuse_tag(tag.as_deref(), span);
                 let is_plain = style == ScalarStyle::Plain;
                 self.add(
                     Node { span, value: Value::Scalar { text: text.into_owned(), is_plain } },
@@ -107,12 +107,12 @@ impl Builder<'_> {
                 )
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
-                self.start(span, anchor, false)
+                self.refuse_tag(tag.as_deref(), span);
+                self.start(span, anchor, Value::List(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
-                self.start(span, anchor, true)
+                self.refuse_tag(tag.as_deref(), span);
+                self.start(span, anchor, Value::Map(Vec::new()))
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(anchor) => self.alias(anchor, span),
@@ -130,27 +130,21 @@ impl Builder<'_> {
         }
     }
 
-    fn refuse_tag(&mut self, is_tagged: bool, span: Span) {
-        if is_tagged {
-            self.problems.error(
-                self.source,
-                span,
-                "tags have no meaning here".to_owned(),
-                "remove the tag",
-            );
+    /// Tags have no meaning in a manifest.
+    fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
+        if tag.is_some() {
+            let message = "tags have no meaning here".to_owned();
+            self.problems.error(self.source, span, message, "remove the tag");
         }
     }
 
-    fn start(&mut self, span: Span, anchor: usize, is_map: bool) -> Option<()> {
-        let empty =
-            Open { span, anchor, is_map, items: Vec::new(), entries: Vec::new(), key: None };
-        self.open.push(empty);
+    fn start(&mut self, span: Span, anchor: usize, value: Value) -> Option<()> {
+        self.open.push(Open { span, anchor, value, key: None });
         Some(())
     }
 
     fn end(&mut self) -> Option<()> {
-        let Open { span, anchor, is_map, items, entries, .. } = self.open.pop()?;
-        let value = if is_map { Value::Map(entries) } else { Value::List(items) };
+        let Open { span, anchor, value, .. } = self.open.pop()?;
         self.add(Node { span, value }, anchor)
     }
 
@@ -180,13 +174,13 @@ impl Builder<'_> {
             self.root = Some(node);
             return Some(());
         };
-        if !parent.is_map {
-            parent.items.push(node);
-            return Some(());
-        }
-        match parent.key.take() {
-            Some(key) => parent.entries.push((key, node)),
-            None => return self.key(node),
+        match &mut parent.value {
+            Value::List(items) => items.push(node),
+            Value::Map(entries) => match parent.key.take() {
+                Some(key) => entries.push((key, node)),
+                None => return self.key(node),
+            },
+            Value::Scalar { .. } => {}
         }
         Some(())
     }
@@ -198,7 +192,8 @@ impl Builder<'_> {
             return None;
         };
         let parent = self.open.last_mut()?;
-        if let Some((first, _)) = parent.entries.iter().find(|(key, _)| key.value == text) {
+        let Value::Map(entries) = &parent.value else { return Some(()) };
+        if let Some((first, _)) = entries.iter().find(|(key, _)| key.value == text) {
             let message = format!("`{text}` is here twice");
             let help = format!("the first is on line {}", first.span.line);
             self.problems.error(self.source, node.span, message, help);

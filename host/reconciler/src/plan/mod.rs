@@ -46,6 +46,7 @@ pub struct Placed {
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most steps are updates, and a plan has few steps")]
 pub enum Step {
     /// Write a record where there must be none.
     Create(AnyRecord),
@@ -115,6 +116,22 @@ pub fn plan_shared(provider: &Provider, on: Option<ProcessId>, inventory: &Inven
     let mut plan = planner.plan;
     plan.steps.append(&mut planner.placements);
     plan
+}
+
+/// What to write so that a provider of no application is gone; `None` where there is no such provider.
+#[must_use]
+pub fn removal_of_shared(provider: &ObjectId, inventory: &Inventory) -> Option<Plan> {
+    let key = key::provider(provider);
+    let stored = inventory.providers.get(&key)?;
+    let mut applications = inventory.applications.values();
+    if applications.any(|application| application.record.keys.contains(&key)) {
+        return None;
+    }
+    let placements = inventory.placements_of(provider);
+    let mut steps: Vec<Step> =
+        placements.map(|(_, stored)| delete(stored.record.clone().into())).collect();
+    steps.push(delete(stored.record.clone().into()));
+    Some(Plan { steps, ..Plan::default() })
 }
 
 /// What to write so that nothing of an application is left; `None` where there is no such application.
@@ -271,7 +288,7 @@ impl<'a> Planner<'a> {
 
     /// Puts the steps in order and adds what goes: everything when nothing is desired any more.
     fn finish(mut self, desired: Option<&Desired>) -> Plan {
-        let removed = self.removed(desired.is_none());
+        let removed = self.removed(desired);
         let mut steps = std::mem::take(&mut self.plan.steps);
         steps.sort_by_key(|step| match step {
             Step::Create(record) | Step::Ensure(record) | Step::Update { record, .. } => {
@@ -281,11 +298,11 @@ impl<'a> Planner<'a> {
         });
         steps.append(&mut self.placements);
         steps.append(&mut self.leaving);
-        steps.extend(removed.iter().cloned());
+        steps.extend(removed);
         let before = self.before;
         match desired {
             Some(desired) => {
-                if let Some(step) = self.application_step(desired, !steps.is_empty(), &removed) {
+                if let Some(step) = self.application_step(desired, &steps) {
                     steps.insert(0, step);
                 }
             }
@@ -296,13 +313,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The record that holds the application together; its keys include what is still to be removed.
-    fn application_step(
-        &self,
-        desired: &Desired,
-        is_changed: bool,
-        removed: &[Step],
-    ) -> Option<Step> {
-        let removed = removed.iter().filter_map(|step| match step {
+    fn application_step(&self, desired: &Desired, others: &[Step]) -> Option<Step> {
+        let removed = others.iter().filter_map(|step| match step {
             Step::Delete { key, .. } => Some(key.clone()),
             _ => None,
         });
@@ -318,16 +330,16 @@ impl<'a> Planner<'a> {
         let is_same = (&stored.record.version, &stored.record.manifest)
             == (&record.version, &record.manifest);
         let before = stored.record.clone().into();
-        (is_changed || !is_same).then(|| Step::Update {
+        (!others.is_empty() || !is_same).then(|| Step::Update {
             record: record.into(),
             revision: stored.revision,
             before,
         })
     }
 
-    /// What the application held and holds no more, placements first; with `all`, also the links that users made for
-    /// its objects.
-    fn removed(&self, all: bool) -> Vec<Step> {
+    /// What the application held and holds no more, placements first; where nothing is desired any more, also
+    /// the links that users made for its objects.
+    fn removed(&self, desired: Option<&Desired>) -> Vec<Step> {
         let held: BTreeSet<&String> =
             self.before.iter().flat_map(|stored| &stored.record.keys).collect();
         let goes = |key: &String| held.contains(key) && !self.keys.contains(key);
@@ -344,7 +356,7 @@ impl<'a> Planner<'a> {
         let links = self.inventory.links.iter().filter(|(key, stored)| {
             goes(key)
                 || gone.contains(&stored.record.source)
-                || (all && self.is_ours(&stored.record.source))
+                || (desired.is_none() && self.is_ours(&stored.record.source))
         });
         let placements = self.inventory.placements.values();
         let placements = placements.filter(|stored| gone.contains(&stored.record.object));

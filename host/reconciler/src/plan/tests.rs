@@ -255,6 +255,18 @@ fn removal_leaves_nothing_of_the_application_and_nothing_else_goes() {
     );
     assert_eq!(inventory.placements.len(), 1);
     assert!(super::removal("default", "shop", &inventory).is_none());
+    let removal = removal_of_shared(&shared.id, &inventory).unwrap();
+    apply(&mut inventory, &removal);
+    assert!(inventory.providers.is_empty() && inventory.placements.is_empty());
+}
+
+#[test]
+fn provider_of_an_application_is_not_removed_alone() {
+    let mut inventory = hosts(1);
+    let mut desired = shop(Vec::new());
+    desired.providers = vec![provider("db", Sharing::Replicable)];
+    deploy(&mut inventory, &desired);
+    assert!(removal_of_shared(&desired.providers[0].id, &inventory).is_none());
 }
 
 #[test]

@@ -65,10 +65,12 @@ impl Batch<'_> {
                     .filter(|(name, _)| link.interface.value.matches(name) && !is_host_served(name))
                     .collect();
                 self.check_types(manifest, link, (&target, &imports), problems);
-                let scopes = imports
-                    .iter()
-                    .map(|(name, _)| scope(name, link.interface.value.is_interface()));
-                scopes.collect()
+                let scope = if link.interface.value.is_interface() {
+                    interface_scope
+                } else {
+                    package_scope
+                };
+                imports.iter().map(|(name, _)| scope(name)).collect()
             }
             None => written_scope(link).into_iter().collect::<BTreeSet<_>>(),
         };
@@ -250,7 +252,7 @@ impl Batch<'_> {
 
     /// Whether the lattice has a link for this import that no manifest declared.
     fn is_linked_by_hand(&self, source: &ObjectId, import: &InterfaceName) -> bool {
-        [scope(import, true), scope(import, false)].iter().any(|scope| {
+        [interface_scope(import), package_scope(import)].iter().any(|scope| {
             self.facts.inventory.links.contains_key(&key::link(source, scope, DEFAULT_LINK))
         })
     }
@@ -323,13 +325,17 @@ fn covering<'l>(
         links
             .find(|link| link.source == *source && link.name == DEFAULT_LINK && link.scope == scope)
     };
-    find(scope(import, true)).or_else(|| find(scope(import, false)))
+    find(interface_scope(import)).or_else(|| find(package_scope(import)))
 }
 
 /// What a link for this import is keyed by.
-pub(crate) fn scope(import: &InterfaceName, is_interface: bool) -> Scope {
-    let key = import.key();
-    if is_interface { Scope::Interface(key) } else { Scope::Package(key.package()) }
+fn interface_scope(import: &InterfaceName) -> Scope {
+    Scope::Interface(import.key())
+}
+
+/// What a link for this import's package is keyed by.
+pub(super) fn package_scope(import: &InterfaceName) -> Scope {
+    Scope::Package(import.key().package())
 }
 
 /// What the user wrote, where no world says what is imported: it needs its version then.
@@ -347,7 +353,7 @@ fn written_scope(link: &manifest::Link) -> Option<Scope> {
 fn default_link(source: &ObjectId, import: &InterfaceName, target: ObjectId) -> DesiredLink {
     let link = Link {
         source: source.clone(),
-        scope: scope(import, false),
+        scope: package_scope(import),
         name: DEFAULT_LINK.to_owned(),
         target,
         config: Default::default(),

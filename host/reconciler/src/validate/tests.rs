@@ -255,7 +255,7 @@ fn link_set_by_hand_satisfies_an_import() {
     let world = world(&["acme:greet/api@1.0.0"], &[], Type::String);
     let link = Link {
         source: "default/a/x".parse().unwrap(),
-        scope: links::scope(&"acme:greet/api@1.0.0".parse().unwrap(), false),
+        scope: links::package_scope(&"acme:greet/api@1.0.0".parse().unwrap()),
         name: "default".to_owned(),
         target: "default/g/g".parse().unwrap(),
         config: BTreeMap::new(),
