@@ -196,7 +196,11 @@ fn golden_ps_of_an_empty_lattice() {
 
 #[test]
 fn golden_inspect_of_an_object() {
-    let report = super::inspect::object(&lattice(), &id("default/counter/counter"), false);
+    let report = super::inspect::object(
+        &lattice(),
+        &id("default/counter/counter"),
+        super::inspect::Shown::Linkable,
+    );
     check("inspect.txt", &report.to_string());
     check_json("inspect.json", &report);
 }

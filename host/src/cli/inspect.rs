@@ -29,6 +29,15 @@ pub struct Args {
     pub all: bool,
 }
 
+/// Which imports are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Those that a link can serve.
+    Linkable,
+    /// Those that every host serves by itself, too.
+    Everything,
+}
+
 /// What is needed and offered.
 #[derive(Debug, Clone, Serialize)]
 struct Worlds {
@@ -89,14 +98,15 @@ pub(super) struct HostReport {
 /// Nothing is called so, the file cannot be read, or the lattice cannot be reached.
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let path = Path::new(&args.what);
+    let shown = if args.all { Shown::Everything } else { Shown::Linkable };
     if path.is_file() || path.extension().is_some_and(|extension| extension == "wasm") {
-        print(global.output, &file(path, args.all)?);
+        print(global.output, &file(path, shown)?);
         return Ok(ExitCode::SUCCESS);
     }
     let session = Session::open(&global).await?;
     let inventory = inventory::read(&session).await?;
     match inventory::object(&inventory, &args.what) {
-        Ok(id) => print(session.output, &object(&inventory, &id, args.all)),
+        Ok(id) => print(session.output, &object(&inventory, &id, shown)),
         Err(no_object) => match inventory::host(&inventory, &args.what) {
             Ok(found) => print(session.output, &host(&inventory, &found.name, found.process)?),
             Err(_) => bail!(no_object),
@@ -112,20 +122,20 @@ fn print<T: Serialize + fmt::Display>(output: Output, report: &T) {
     }
 }
 
-fn file(path: &Path, all: bool) -> anyhow::Result<FileReport> {
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+fn file(path: &Path, shown: Shown) -> anyhow::Result<FileReport> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
     let world =
-        wicker_engine::world_of(&bytes).with_context(|| format!("cannot inspect {shown}"))?;
+        wicker_engine::world_of(&bytes).with_context(|| format!("cannot inspect {name}"))?;
     Ok(FileReport {
-        file: shown,
+        file: name,
         digest: digest(&bytes),
         bytes: bytes.len(),
-        world: Worlds::new(&world, all),
+        world: Worlds::new(&world, shown),
     })
 }
 
-pub(super) fn object(inventory: &Inventory, id: &ObjectId, all: bool) -> ObjectReport {
+pub(super) fn object(inventory: &Inventory, id: &ObjectId, shown: Shown) -> ObjectReport {
     let component =
         inventory.components.get(&key::component(id)).map(|stored| stored.record.clone());
     let provider = inventory.providers.get(&key::provider(id)).map(|stored| stored.record.clone());
@@ -142,7 +152,7 @@ pub(super) fn object(inventory: &Inventory, id: &ObjectId, all: bool) -> ObjectR
         kind,
         component,
         provider,
-        world: inventory.world(id, &builtins).map(|world| Worlds::new(world, all)),
+        world: inventory.world(id, &builtins).map(|world| Worlds::new(world, shown)),
         running,
         links,
         linked_by: others.into_iter().filter(|link| link.target == *id).collect(),
@@ -167,8 +177,11 @@ pub(super) fn host(
 }
 
 impl Worlds {
-    fn new(world: &World, all: bool) -> Self {
-        let imports = world.imports.iter().filter(|(name, _)| all || !is_host_served(name));
+    fn new(world: &World, shown: Shown) -> Self {
+        let imports = world
+            .imports
+            .iter()
+            .filter(|(name, _)| shown == Shown::Everything || !is_host_served(name));
         Self {
             imports: imports.map(Interface::new).collect(),
             exports: world.exports.iter().map(Interface::new).collect(),

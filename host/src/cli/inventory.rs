@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use wicker_lattice::call::Status;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{Host, Running, Types};
@@ -47,16 +47,22 @@ pub async fn read(session: &Session) -> anyhow::Result<Inventory> {
     })
 }
 
-async fn records<R: Record>(store: &Store) -> Result<Records<R>, StoreError> {
-    let entries = store.list::<R>(&R::all()).await?;
-    let stored =
-        |entry: Entry<R>| (entry.key, Stored { record: entry.record, revision: entry.revision });
-    Ok(entries.into_iter().map(stored).collect())
+/// Boxed: nine of these at once are too large for a caller's own future.
+fn records<R: Record>(store: &Store) -> BoxFuture<'_, Result<Records<R>, StoreError>> {
+    Box::pin(async move {
+        let entries = store.list::<R>(&R::all()).await?;
+        let stored = |entry: Entry<R>| {
+            (entry.key, Stored { record: entry.record, revision: entry.revision })
+        };
+        Ok(entries.into_iter().map(stored).collect())
+    })
 }
 
-async fn all<R: Record>(store: &Store) -> Result<Vec<R>, StoreError> {
-    let entries = store.list::<R>(&R::all()).await?;
-    Ok(entries.into_iter().map(|entry| entry.record).collect())
+fn all<R: Record>(store: &Store) -> BoxFuture<'_, Result<Vec<R>, StoreError>> {
+    Box::pin(async move {
+        let entries = store.list::<R>(&R::all()).await?;
+        Ok(entries.into_iter().map(|entry| entry.record).collect())
+    })
 }
 
 /// Which of these processes answer. A verb has no time to watch leases end, so it asks; every process answers a
