@@ -31,7 +31,7 @@ pub(super) fn links(peers: &[Peer], existing: &[Link]) -> Vec<Link> {
         let own: Vec<Entry<Link>> =
             existing.iter().filter(|link| link.source == peer.id).map(entry).collect();
         let imports = peer.world.imports.keys().filter(|import| !known::is_host_served(import));
-        for import in imports.filter(|import| link_for(&import.key(), &own).is_none()) {
+        for import in imports.filter(|import| link_for(import, &own).is_none()) {
             if let Some(target) = target(peer, import, peers) {
                 let link = link(&peer.id, import, target);
                 made.insert(wicker_lattice::store::Record::key(&link), link);

@@ -7,7 +7,6 @@ use wicker_lattice::link::Binding;
 use wicker_lattice::store::Entry;
 use wicker_lattice::store::record::Link;
 
-use super::start::linked_imports;
 use super::task::Run;
 use super::{Control, Handle};
 use crate::link::Linked;
@@ -48,8 +47,8 @@ impl Control {
     /// Resolves one component's imports; returns what they wait for.
     pub(super) fn bind(&self, id: &ObjectId, run: &mut Run) -> Vec<String> {
         let Handle::Component(actor) = &run.handle else { return Vec::new() };
-        let (imports, links) = (linked_imports(actor.program()), self.records.links_of(id));
-        let resolved = resolve::resolve(imports.iter(), &links, |link| self.binding(link));
+        let (imports, links) = (actor.program().links(), self.records.links_of(id));
+        let resolved = resolve::resolve(imports, &links, |link| self.binding(link));
         let bound: Vec<_> = links.iter().map(|link| (link.key.clone(), link.revision)).collect();
         let waiting = self.waiting(id, &resolved);
         if run.bound != bound {

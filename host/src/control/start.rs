@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wicker_engine::{Actor, ActorConfig, Engine, LoadError, Program};
+use wicker_engine::{Actor, ActorConfig, Engine, LoadError};
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Links;
 use wicker_lattice::nats::Nats;
 use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing, Types};
 use wicker_lattice::store::{StoreError, key};
 use wicker_lattice::types::World;
+use wicker_provider::process::links::StoreLinks;
 use wicker_provider::{
     Builtin, Environment, NatsAccess, ProviderError, ProviderInstance, ProviderStart,
 };
@@ -22,7 +23,6 @@ use wicker_provider::{
 use crate::data_dir::DataDir;
 use crate::logs::Logs;
 use crate::member::Member;
-use crate::provider::StoreLinks;
 use crate::provider::process::{Launcher, Process};
 use crate::provider::registry;
 use crate::state::{Failure, Spec};
@@ -175,7 +175,7 @@ impl Starter {
             nats: Some(access(&self.member.nats)),
             tasks: self.member.tasks.child(),
         };
-        let links = Arc::new(StoreLinks::new(self.member.store.clone()));
+        let links = Arc::new(StoreLinks(self.member.store.clone()));
         let start = ProviderStart { environment, config: provider.config.clone(), links };
         builtin.start(start).await.map_err(|error| match &error {
             ProviderError::Config(_) => lasting(&error),
@@ -255,9 +255,4 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text.replace('\n', " ")
-}
-
-/// What an actor's program imports through links.
-pub(super) fn linked_imports(program: &Program) -> Vec<wicker_lattice::interface::InterfaceKey> {
-    program.links().iter().map(wicker_lattice::interface::InterfaceName::key).collect()
 }

@@ -6,22 +6,13 @@
 use std::collections::HashMap;
 
 use wicker_lattice::call::{DEFAULT_LINK, LinkRef};
+use wicker_lattice::http;
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::interface::InterfaceKey;
-use wicker_lattice::link::{Binding, Links};
+use wicker_lattice::interface::{InterfaceKey, InterfaceName};
+use wicker_lattice::link::{Binding, Links, scopes};
 use wicker_lattice::store::Entry;
 use wicker_lattice::store::record::{Link, Scope};
-
-/// What outgoing HTTP is on the wire.
-pub const HTTP_INTERFACE: &str = "wicker:http/handler@0.1";
-
-/// The imports that mean outgoing HTTP.
-const HTTP_IMPORTS: [&str; 3] =
-    ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3", HTTP_INTERFACE];
-
-/// Packages that the host itself serves to every component, within what its grants allow.
-const SERVED_BY_HOST: [&str; 9] =
-    ["cli", "clocks", "config", "filesystem", "http", "io", "logging", "random", "sockets"];
+use wicker_reconciler::known;
 
 /// What the imports of one source lead to.
 #[derive(Debug)]
@@ -34,69 +25,41 @@ pub struct Resolved {
     pub missing: Vec<InterfaceKey>,
 }
 
-/// Whether a component that imports `interface` needs a link for it.
+/// The link that covers `import`, among those of one source: a narrower one wins.
 #[must_use]
-pub fn needs_link(interface: &InterfaceKey) -> bool {
-    let text = interface.as_str();
-    if is_http(interface) {
-        return true;
-    }
-    let package = text.strip_prefix("wasi:").and_then(|rest| rest.split(['/', '@']).next());
-    !package.is_some_and(|package| SERVED_BY_HOST.contains(&package))
+pub fn link_for<'a>(import: &InterfaceName, links: &'a [Entry<Link>]) -> Option<&'a Entry<Link>> {
+    let wire = wire_interface(import);
+    let by_scope = |scope: &Scope| {
+        links.iter().find(|link| link.record.name == DEFAULT_LINK && link.record.scope == *scope)
+    };
+    scopes(&wire).iter().find_map(by_scope)
 }
 
-/// Whether `interface` means outgoing HTTP.
-#[must_use]
-pub fn is_http(interface: &InterfaceKey) -> bool {
-    HTTP_IMPORTS.contains(&interface.as_str())
-}
-
-/// The names under which a link may cover `interface`: itself, or all that mean outgoing HTTP.
-#[must_use]
-pub fn aliases(interface: &InterfaceKey) -> Vec<InterfaceKey> {
-    if is_http(interface) {
-        HTTP_IMPORTS.iter().filter_map(|text| text.parse().ok()).collect()
-    } else {
-        vec![interface.clone()]
-    }
-}
-
-/// The link that covers `interface`, among those of one source.
-#[must_use]
-pub fn link_for<'a>(interface: &InterfaceKey, links: &'a [Entry<Link>]) -> Option<&'a Entry<Link>> {
-    let keys = aliases(interface);
-    let default = || links.iter().filter(|link| link.record.name == DEFAULT_LINK);
-    default()
-        .find(|link| matches!(&link.record.scope, Scope::Interface(scope) if keys.contains(scope)))
-        .or_else(|| {
-            default().find(|link| {
-                matches!(&link.record.scope, Scope::Package(scope) if keys.iter().any(|key| key.package() == *scope))
-            })
-        })
+/// What calls through `import` ask for.
+fn wire_interface(import: &InterfaceName) -> InterfaceKey {
+    if known::is_http_import(import) { http::interface() } else { import.key() }
 }
 
 /// Resolves `imports` over the links of one source; `bind` makes what a link's calls go through.
-pub fn resolve<'a>(
-    imports: impl Iterator<Item = &'a InterfaceKey>,
+pub fn resolve(
+    imports: &[InterfaceName],
     links: &[Entry<Link>],
     bind: impl Fn(&Entry<Link>) -> Binding,
 ) -> Resolved {
     let mut bindings = HashMap::new();
     let mut resolved =
         Resolved { links: Links::default(), targets: Vec::new(), missing: Vec::new() };
-    for import in imports.filter(|import| needs_link(import)) {
+    for import in imports.iter().filter(|import| !known::is_host_served(import)) {
         let Some(link) = link_for(import, links) else {
-            resolved.missing.push(import.clone());
+            resolved.missing.push(import.key());
             continue;
         };
         if !resolved.targets.contains(&link.record.target) {
             resolved.targets.push(link.record.target.clone());
         }
         let binding = bind(link);
-        if is_http(import) {
-            bindings.extend(HTTP_INTERFACE.parse().ok().map(|wire| (wire, binding.clone())));
-        }
-        bindings.insert(import.clone(), binding);
+        bindings.insert(wire_interface(import), binding.clone());
+        bindings.insert(import.key(), binding);
     }
     resolved.links = Links::new(bindings);
     resolved
@@ -132,6 +95,12 @@ mod tests {
         Entry { key: String::new(), record, revision }
     }
 
+    /// Reads a key as if it were a name.
+    fn name(text: &str) -> InterfaceName {
+        let full = [text.to_owned(), format!("{text}.0"), format!("{text}.0.0")];
+        full.iter().find_map(|text| text.parse().ok()).unwrap()
+    }
+
     fn package(text: &str) -> Scope {
         Scope::Package(text.parse().unwrap())
     }
@@ -141,8 +110,8 @@ mod tests {
     }
 
     fn run(imports: &[&str], links: &[Entry<Link>]) -> Resolved {
-        let imports: Vec<InterfaceKey> = imports.iter().map(|text| text.parse().unwrap()).collect();
-        resolve(imports.iter(), links, |link| Binding {
+        let imports: Vec<InterfaceName> = imports.iter().map(|text| name(text)).collect();
+        resolve(&imports, links, |link| Binding {
             target: link.record.target.clone(),
             link: link_ref(link),
             invoke: Arc::new(Nobody),
@@ -189,7 +158,7 @@ mod tests {
             for import in ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3"] {
                 let resolved = run(&[import], &[link(package(scope), "http-client", 7)]);
                 assert_eq!(
-                    target(&resolved, HTTP_INTERFACE),
+                    target(&resolved, http::INTERFACE),
                     "http-client",
                     "{import} through {scope}"
                 );
