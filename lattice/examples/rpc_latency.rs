@@ -20,7 +20,7 @@ use wicker_lattice::call::{
     Call, DEFAULT_LINK, DEFAULT_TIMEOUT, Invocation, Invoke, LinkRef, Reply,
 };
 use wicker_lattice::id::{CallId, ProcessId};
-use wicker_lattice::nats::{Nats, NatsConfig};
+use wicker_lattice::nats::{Drive, Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
 use wicker_lattice::testing::NatsServer;
 use wicker_lattice::types::TypeHash;
@@ -31,35 +31,34 @@ const ROUND: Duration = Duration::from_millis(600);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let server = NatsServer::start().await;
+    let url = server.url();
     let contestants = [
-        Contestant::Raw(Raw::start(server.url()).await?),
-        Contestant::Rpc(Remote::start(server.url()).await?),
+        ("raw", Contestant::Raw(Raw::start(url).await?)),
+        ("rpc", Contestant::Rpc(Remote::start(url, Drive::OwnThreads).await?)),
+        ("rpc in one runtime", Contestant::Rpc(Remote::start(url, Drive::Runtime).await?)),
     ];
-    println!(
-        "{:>8} {:>6} {:>10} {:>10} {:>12} {:>12}",
-        "callers", "", "p50 us", "p99 us", "calls/s", "CPU us/call"
-    );
+    println!("callers                            p50 us       p99 us      calls/s  CPU us/call");
     for callers in [1, 16, 256] {
-        let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
+        let mut rounds = contestants.each_ref().map(|_| Vec::new());
         for _ in 0..ROUNDS {
-            for (contestant, rounds) in contestants.iter().zip(&mut rounds) {
+            for ((_, contestant), rounds) in contestants.iter().zip(&mut rounds) {
                 rounds.push(contestant.round(callers).await?);
             }
         }
-        let [raw, rpc] = rounds.map(|rounds| Round::median(&rounds));
-        for (name, round) in [("raw", &raw), ("rpc", &rpc)] {
+        let medians = rounds.map(|rounds| Round::median(&rounds));
+        let [raw, ..] = &medians;
+        for ((name, _), round) in contestants.iter().zip(&medians) {
             let Round { p50, p99, rate, cpu } = round;
-            println!("{callers:>8} {name:>6} {p50:>10.1} {p99:>10.1} {rate:>12.0} {cpu:>12.1}");
+            println!("{callers:>7} {name:<20} {p50:>12.1} {p99:>12.1} {rate:>12.0} {cpu:>12.1}");
+            println!(
+                "{:28} {:>11.2}x {:>11.2}x {:>11.2}x {:>11.2}x",
+                "",
+                p50 / raw.p50,
+                p99 / raw.p99,
+                rate / raw.rate,
+                cpu / raw.cpu
+            );
         }
-        println!(
-            "{:>8} {:>6} {:>9.2}x {:>9.2}x {:>11.2}x {:>11.2}x",
-            "",
-            "ratio",
-            rpc.p50 / raw.p50,
-            rpc.p99 / raw.p99,
-            rpc.rate / raw.rate,
-            rpc.cpu / raw.cpu
-        );
     }
     Ok(())
 }
@@ -158,10 +157,10 @@ impl Raw {
 }
 
 impl Remote {
-    async fn start(url: &str) -> anyhow::Result<Self> {
+    async fn start(url: &str, drive: Drive) -> anyhow::Result<Self> {
         let (caller, callee) = (ProcessId::generate(), ProcessId::generate());
         let start = async |id| {
-            let nats = Nats::connect(NatsConfig::at(url)).await?;
+            let nats = Nats::connect(NatsConfig { drive, ..NatsConfig::at(url) }).await?;
             anyhow::Ok(Rpc::start(RpcConfig::new("bench", id), &nats, Arc::new(Echo)).await?)
         };
         let ends = [start(caller).await?, start(callee).await?];

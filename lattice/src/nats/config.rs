@@ -32,6 +32,18 @@ pub struct NatsConfig {
     pub tls: Tls,
     /// How long the first connection may take. Later ones are tried for ever.
     pub timeout: Duration,
+    /// What drives the connections that carry calls.
+    pub drive: Drive,
+}
+
+/// What drives the connections that carry calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drive {
+    /// A thread for each: no guest can delay a beat, a cancel or a reply, whatever the runtime is busy with.
+    #[default]
+    OwnThreads,
+    /// The runtime that connects: fewer changes of thread for each call, where nothing keeps that runtime busy.
+    Runtime,
 }
 
 /// Who we are, to the NATS server.
@@ -137,6 +149,7 @@ impl Default for NatsConfig {
             login: Login::default(),
             tls: Tls::default(),
             timeout: Duration::from_secs(5),
+            drive: Drive::default(),
         }
     }
 }

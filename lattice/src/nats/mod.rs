@@ -1,7 +1,7 @@
 //! This process's connections to NATS, and the plain messages on them: events, log lines, questions.
 //!
 //! Three connections, so that nothing waits behind what is larger or slower: *calls* and *bulk* belong to
-//! [`crate::rpc`] and are driven by a thread each, apart from the threads that run guests (a busy guest delays no beat);
+//! [`crate::rpc`] and are driven by a thread each ([`Drive`]), apart from the threads that run guests (a busy guest delays no beat);
 //! *control* carries state and the plain messages of this module, in the runtime that connected.
 //!
 //! A connection that breaks is made again for ever, with jitter; [`Nats::state`] says how it stands. What was published
@@ -11,10 +11,11 @@ mod config;
 pub(crate) mod message;
 mod thread;
 
-pub use config::{ConnectError, Login, NatsConfig, Secret, Tls};
+pub use config::{ConnectError, Drive, Login, NatsConfig, Secret, Tls};
 pub use message::{MessageError, PlainMessage, Subscription};
 
 use std::fmt;
+use std::iter::repeat;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -56,7 +57,7 @@ struct Inner {
     calls: Wire,
     bulk: Wire,
     state: watch::Receiver<ConnectionState>,
-    _threads: [IoThread; 2],
+    _threads: Vec<IoThread>,
 }
 
 /// One connection with the runtime that drives it.
@@ -77,14 +78,22 @@ impl Nats {
     /// Says which URL was tried, what went wrong there and what to do about it.
     pub async fn connect(config: NatsConfig) -> Result<Self, ConnectError> {
         let (state, states) = States::new();
-        let calls_thread = IoThread::start("wicker-calls")?;
-        let bulk_thread = IoThread::start("wicker-bulk")?;
-        let (calls_io, bulk_io) = (calls_thread.handle(), bulk_thread.handle());
-        let calls = Wire::connect(&config, "calls", CALLS_CAPACITY, (calls_io, &state)).await?;
-        let bulk = Wire::connect(&config, "bulk", BULK_CAPACITY, (bulk_io, &state)).await?;
-        let control = config.connect("control", CONTROL_CAPACITY, state).await?;
+        let threads = match config.drive {
+            Drive::OwnThreads => {
+                vec![IoThread::start("wicker-calls")?, IoThread::start("wicker-bulk")?]
+            }
+            Drive::Runtime => Vec::new(),
+        };
+        let current = Handle::current();
+        let mut drivers = threads.iter().map(IoThread::handle).chain(repeat(&current));
+        let mut wire = |purpose, capacity| {
+            let io = drivers.next().unwrap_or(&current);
+            Wire::connect(&config, purpose, capacity, (io, &state))
+        };
+        let calls = wire("calls", CALLS_CAPACITY).await?;
+        let bulk = wire("bulk", BULK_CAPACITY).await?;
+        let control = config.connect("control", CONTROL_CAPACITY, Arc::clone(&state)).await?;
         let url = config.urls.join(",");
-        let threads = [calls_thread, bulk_thread];
         let inner = Inner { url, control, calls, bulk, state: states, _threads: threads };
         Ok(Self { inner: Arc::new(inner) })
     }

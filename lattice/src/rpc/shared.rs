@@ -31,6 +31,9 @@ use crate::subject::{Attempt, Callee};
 /// How long a frame may wait for its turn on the connection, when the connection is behind.
 const SEND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 
+/// Peers after which those that nobody talks to are forgotten: every `wicker call` is a process of its own.
+const PEERS_MAX: usize = 1024;
+
 /// Callees whose subject is remembered; more are parsed each time they are called.
 const CALLEES_MAX: usize = 4096;
 
@@ -128,8 +131,15 @@ impl Shared {
 
     pub(super) fn peer(&self, id: ProcessId) -> Arc<Peer> {
         let mut peers = lock(&self.peers);
-        let make = || Arc::new(Peer::new(&self.config.lattice, self.config.process, id));
-        Arc::clone(peers.entry(id).or_insert_with(make))
+        if let Some(peer) = peers.get(&id) {
+            return Arc::clone(peer);
+        }
+        if peers.len() >= PEERS_MAX {
+            peers.retain(|_, peer| Arc::strong_count(peer) > 1);
+        }
+        let peer = Arc::new(Peer::new(&self.config.lattice, self.config.process, id));
+        peers.insert(id, Arc::clone(&peer));
+        peer
     }
 
     /// The peer, if it was ever talked to.

@@ -9,6 +9,8 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 use wicker_lattice::call::{Call, CallError, Class, Reply, Status, TraceContext};
 use wicker_lattice::id::ProcessId;
+use wicker_lattice::nats::{Drive, Nats, NatsConfig};
+use wicker_lattice::rpc::{Rpc, RpcConfig};
 use wicker_lattice::testing::NatsServer;
 
 use crate::common::{End, Hold, Serve, call, echo, on_every_server, until};
@@ -76,6 +78,21 @@ fn messages(server: &NatsServer) -> anyhow::Result<u64> {
     json.get("in_msgs")
         .and_then(serde_json::Value::as_u64)
         .ok_or_else(|| anyhow::anyhow!("no in_msgs in {text}"))
+}
+
+#[test]
+fn calls_flow_whatever_drives_the_connections() {
+    on_every_server(|server| async move {
+        let start = async || {
+            let config = NatsConfig { drive: Drive::Runtime, ..NatsConfig::at(server.url()) };
+            let nats = Nats::connect(config).await?;
+            let id = ProcessId::generate();
+            anyhow::Ok((id, Rpc::start(RpcConfig::new("test", id), &nats, echo()).await?))
+        };
+        let ((_, caller), (id, _callee)) = (start().await?, start().await?);
+        assert_eq!(caller.remote(id).invoke(call("x")).await?.results, "x");
+        Ok(())
+    });
 }
 
 #[test]
