@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use wicker_lattice::event::{Event, EventKind};
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::nats::{Login, Nats, NatsConfig, Tls};
+use wicker_lattice::nats::{Drive, Login, Nats, NatsConfig, Tls};
 use wicker_lattice::store::Store;
 use wicker_lattice::subject;
 use wicker_process::Clock;
@@ -49,6 +49,8 @@ impl Session {
             login: Login::Anonymous,
             tls: Tls::default(),
             timeout: CONNECT_TIMEOUT,
+            // One call at a time, and no guest to keep it waiting.
+            drive: Drive::Runtime,
         })
         .await?;
         let store = Store::open(&nats.jetstream(), &global.lattice, 1).await?;
