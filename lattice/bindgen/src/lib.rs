@@ -1,8 +1,8 @@
 //! A WIT interface becomes Rust: types, one `&self` async trait, a table of functions that serves it, and a client.
 //!
 //! Providers use it through the SDK, as `wicker_provider::bindgen!`; what it writes refers to that crate and to nothing
-//! else. [`input`] reads the macro's arguments, [`load`] the WIT, [`plan`] decides what Rust it becomes (names, types,
-//! resources), and [`emit`] writes it. What WIT can say and a link cannot carry is refused with the name that the WIT
+//! else. `input` reads the macro's arguments, `load` the WIT, `plan` decides what Rust it becomes (names, types,
+//! resources), and `emit` writes it. What WIT can say and a link cannot carry is refused with the name that the WIT
 //! gives it.
 
 mod emit;

@@ -11,7 +11,7 @@
 //! *Limits*: values up to the server's `max_payload` (1 MiB by default); an increment tries [`ATTEMPTS`] times against
 //! others and then says that the key is contended; `set-many` and `delete-many` go key by key.
 //!
-//! Replicable: the state is in JetStream. [`bucket`] is the bucket.
+//! Replicable: the state is in JetStream. `bucket` is the bucket.
 
 mod bucket;
 

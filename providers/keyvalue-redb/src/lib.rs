@@ -7,7 +7,7 @@
 //! the lattice's 16 MiB; `list-keys` in pages of 1,000 in key order, from a cursor that counts keys, so that keys
 //! removed meanwhile can hide others.
 //!
-//! Exclusive: the file is on one machine, and calls come here from wherever they start. [`store`] is the file.
+//! Exclusive: the file is on one machine, and calls come here from wherever they start. `store` is the file.
 
 mod store;
 
