@@ -16,11 +16,15 @@ mod setting;
 use keyvalue_nats::Nats;
 use keyvalue_redb::Redb;
 use keyvalue_redis::Redis;
+use wicker_lattice::call::{CallError, Status};
+use wicker_lattice::id::ProcessId;
 use wicker_lattice::testing::NatsServer;
+use wicker_lattice::token::{Issuer, Verifier};
+use wicker_provider::process::{REGISTER, Registered, Registration};
 
 use crate::laws::keep_all;
 use crate::redis_server::RedisServer;
-use crate::setting::{InProcess, Process};
+use crate::setting::{HOST, InProcess, Process};
 
 /// What a process started by these tests becomes: a provider. Without its variable it is a test of nothing.
 #[test]
@@ -89,6 +93,58 @@ async fn redb_keeps_what_it_acknowledged_when_its_process_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn exclusive_provider_has_one_owner() {
+    let nats = NatsServer::start().await;
+    let owner = Process::start::<Redb>(&nats, serde_json::json!({})).await;
+    Process::launch::<Redb>(&nats, serde_json::json!({}), |_, _| {}).await.fails().await;
+    let link = owner.links(&[]).open(&[]).await;
+    assert_eq!(link.increment("b", "n", 1).await, 1);
+    owner.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn launched_provider_registers_with_the_token_of_its_host() {
+    let nats = NatsServer::start().await;
+    let host: ProcessId = HOST.parse().unwrap();
+    let (heard, mut hears) = tokio::sync::mpsc::channel(8);
+    let issuer = Issuer::generate(host).unwrap();
+    let provider = Process::launch::<Nats>(&nats, serde_json::json!({}), |launch, rpc| {
+        let token = issuer.launch("default", &launch.id, launch.process, 1_800_000_000).unwrap();
+        (launch.host, launch.token) = (Some(host), Some(token));
+        rpc.on_query(REGISTER, move |registration: Registration| {
+            let heard = heard.clone();
+            async move {
+                heard.send(registration).await.unwrap();
+                Ok(Registered {})
+            }
+        });
+    });
+    let provider = provider.await;
+    let registration = setting::soon("its registration", hears.recv()).await.unwrap();
+    let mut verifier = Verifier::default();
+    verifier.trust(issuer.public_key()).unwrap();
+    let token = registration.token.unwrap();
+    let claims = verifier.launch(&token, "default", 1_800_000_000).unwrap();
+    assert_eq!((claims.iss, claims.sub), (host, registration.process));
+    assert_eq!(registration.implementation, "keyvalue-nats");
+    assert_eq!(registration.world.exports.len(), 6);
+    provider.until_ready().await;
+    provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provider_that_its_host_refuses_ends() {
+    let nats = NatsServer::start().await;
+    let provider = Process::launch::<Nats>(&nats, serde_json::json!({}), |launch, rpc| {
+        launch.host = Some(HOST.parse().unwrap());
+        rpc.on_query(REGISTER, |_: Registration| async {
+            Err::<Registered, _>(CallError::new(Status::Denied, "who are you?"))
+        });
+    });
+    provider.await.fails().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn link_configured_anew_is_opened_anew() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start());
     let provider = Process::start::<Redis>(&nats, serde_json::json!({ "url": redis.url() })).await;
@@ -112,7 +168,7 @@ async fn provider_without_its_server_says_so_and_recovers() {
     let links = provider.links(&[]);
     let link = links.open(&[]).await;
     let error = link.try_get("b", "k").await.unwrap_err();
-    assert_eq!(error.status, wicker_lattice::call::Status::Unavailable);
+    assert_eq!(error.status, Status::Unavailable);
     assert!(error.message.contains("cannot connect to Redis"), "{error}");
     provider.until_degraded().await;
     redis.run();

@@ -28,6 +28,9 @@ use wicker_provider::{
 
 use crate::laws::Shop;
 
+/// Who calls, and plays the host.
+pub(crate) const HOST: &str = "01K0000000000000000000H0ST";
+
 /// Which provider a started process becomes.
 const VARIABLE: &str = "WICKER_TEST_PROVIDER";
 
@@ -191,12 +194,24 @@ impl Invoke for Nobody {
 
 impl Process {
     pub(crate) async fn start<P: Provider>(nats: &NatsServer, config: serde_json::Value) -> Self {
+        let process = Self::launch::<P>(nats, config, |_, _| {}).await;
+        process.until_ready().await;
+        process
+    }
+
+    /// Starts it with what `change` makes of its launch, and does not wait. The [`Rpc`] is the caller's, which may play
+    /// the host.
+    pub(crate) async fn launch<P: Provider>(
+        nats: &NatsServer,
+        config: serde_json::Value,
+        change: impl FnOnce(&mut Launch, &Rpc),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let connection = Nats::connect(NatsConfig::at(nats.url())).await.unwrap();
         let store = Store::open(&connection.jetstream(), "default", 1).await.unwrap();
-        let caller = RpcConfig::new("default", ProcessId::generate());
+        let caller = RpcConfig::new("default", HOST.parse().unwrap());
         let rpc = Rpc::start(caller, &connection, Arc::new(Nobody)).await.unwrap();
-        let launch = Launch {
+        let mut launch = Launch {
             lattice: "default".to_owned(),
             nats: nats.url().to_owned(),
             credentials: None,
@@ -210,10 +225,15 @@ impl Process {
             log: "info".to_owned(),
             log_json: false,
         };
+        change(&mut launch, &rpc);
         let (child, stdin) = spawn(&launch, P::IMPLEMENTATION);
-        let process = Self { child, stdin: Some(stdin), launch, store, rpc, folder };
-        process.until_ready().await;
-        process
+        Self { child, stdin: Some(stdin), launch, store, rpc, folder }
+    }
+
+    /// Waits until it ends by itself, having failed.
+    pub(crate) async fn fails(mut self) {
+        let status = tokio::task::spawn_blocking(move || self.child.wait().unwrap());
+        assert!(!soon("its failure", status).await.unwrap().success());
     }
 
     pub(crate) fn kill(&mut self) {

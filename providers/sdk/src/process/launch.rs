@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::record::Sharing;
 use wicker_process::telemetry::Format;
+
+use crate::builtin::Builtin;
 
 /// Bytes of the line at most.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -89,6 +92,15 @@ pub enum LaunchError {
         "cannot read the launch line on standard input (to start a provider by hand, see --help)"
     )]
     Line(#[source] serde_json::Error),
+    /// The directory cannot be used.
+    #[error("cannot use {} to keep data in; pass another --data", path.display())]
+    Data {
+        /// Which directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A value of `--config` has no name.
     #[error("cannot read `--config {0}`: expected KEY=VALUE")]
     Config(String),
@@ -133,7 +145,8 @@ struct Flags {
     /// Who this provider is: `team/application/name`, or a name alone. By default the implementation's name.
     #[arg(long)]
     id: Option<String>,
-    /// Which process this is, if it is to be the same after a restart. By default a new one.
+    /// Which process this is, the same after a restart. By default a new one each time; an exclusive provider keeps its
+    /// first one with its data.
     #[arg(long)]
     process: Option<ProcessId>,
     /// One setting; give it as often as there are settings. A value in JSON is taken as such.
@@ -163,17 +176,17 @@ pub struct Started {
 ///
 /// # Errors
 /// See [`LaunchError`].
-pub async fn read(implementation: &str, arguments: Vec<OsString>) -> Result<Started, LaunchError> {
+pub async fn read(builtin: &Builtin, arguments: Vec<OsString>) -> Result<Started, LaunchError> {
     if arguments.is_empty() {
         let (line, closed) = read_line();
         let line = line.await.unwrap_or_else(|_| Ok(Vec::new())).map_err(LaunchError::Input)?;
         let launch = serde_json::from_slice(&line).map_err(LaunchError::Line)?;
         return Ok(Started { launch, closed: Some(closed) });
     }
-    let arguments = std::iter::once(OsString::from(implementation.to_owned())).chain(arguments);
+    let arguments = std::iter::once(OsString::from(builtin.name())).chain(arguments);
     let flags = Flags::try_parse_from(arguments);
     let flags = flags.map_err(|error| LaunchError::Usage(Usage(Box::new(error))))?;
-    Ok(Started { launch: from_flags(implementation, flags)?, closed: None })
+    Ok(Started { launch: from_flags(builtin, flags)?, closed: None })
 }
 
 /// Reads the line, then waits for the end. On a thread of its own, not the runtime's: a runtime would wait for it.
@@ -192,18 +205,25 @@ fn read_line() -> (oneshot::Receiver<std::io::Result<Vec<u8>>>, oneshot::Receive
     (line, closed)
 }
 
-fn from_flags(implementation: &str, flags: Flags) -> Result<Launch, LaunchError> {
+fn from_flags(builtin: &Builtin, flags: Flags) -> Result<Launch, LaunchError> {
+    let implementation = builtin.name();
     let text = flags.id.unwrap_or_else(|| implementation.to_owned());
     let id = text.parse().or_else(|_| ObjectId::bare(&text)).map_err(|error| {
         let usage = clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{error}\n"));
         LaunchError::Usage(Usage(Box::new(usage)))
     })?;
     let data_dir = flags.data.unwrap_or_else(|| PathBuf::from(".wicker").join(implementation));
+    let process = match (flags.process, builtin.sharing()) {
+        (Some(process), _) => process,
+        (None, Sharing::Replicable) => ProcessId::generate(),
+        (None, Sharing::Exclusive) => kept_id(&data_dir)
+            .map_err(|source| LaunchError::Data { path: data_dir.clone(), source })?,
+    };
     Ok(Launch {
         lattice: flags.lattice,
         nats: flags.nats,
         credentials: flags.credentials,
-        process: flags.process.unwrap_or_else(ProcessId::generate),
+        process,
         id,
         config: config(&flags.config)?,
         data_dir,
@@ -213,6 +233,21 @@ fn from_flags(implementation: &str, flags: Flags) -> Result<Launch, LaunchError>
         log: flags.log,
         log_json: flags.log_json,
     })
+}
+
+/// The process id that is kept in `data_dir`, made at the first start: who owns the data is known by it.
+fn kept_id(data_dir: &Path) -> std::io::Result<ProcessId> {
+    let file = data_dir.join("process-id");
+    match std::fs::read_to_string(&file) {
+        Ok(text) => text.trim().parse().map_err(std::io::Error::other),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(data_dir)?;
+            let id = ProcessId::generate();
+            std::fs::write(&file, id.to_string())?;
+            Ok(id)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// `KEY=VALUE`s as an object; what reads as JSON is JSON, the rest is text.
@@ -231,26 +266,4 @@ fn config(settings: &[String]) -> Result<serde_json::Value, LaunchError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn flags_say_what_the_line_says() {
-        let arguments =
-            ["--lattice", "shop", "--id", "kv", "--config", "url=redis://h", "--config", "n=3"];
-        let started = read("keyvalue-redis", arguments.map(OsString::from).to_vec()).await.unwrap();
-        assert!(started.closed.is_none());
-        let launch = started.launch;
-        assert_eq!(launch.id.as_str(), "default/kv/kv");
-        assert_eq!(launch.config, serde_json::json!({ "url": "redis://h", "n": 3 }));
-        let line = serde_json::to_string(&launch).unwrap();
-        let again: Launch = serde_json::from_str(&line).unwrap();
-        assert_eq!((again.process, again.config), (launch.process, launch.config));
-    }
-
-    #[tokio::test]
-    async fn unknown_flag_is_refused() {
-        let error = read("x", vec![OsString::from("--nots")]).await.unwrap_err();
-        assert!(error.to_string().contains("--nots"), "{error}");
-    }
-}
+mod tests;

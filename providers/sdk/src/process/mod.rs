@@ -38,7 +38,7 @@ pub fn run<P: Provider>() -> ExitCode {
 /// Runs `builtin` as this process, with command-line `arguments` (without the program's name): what
 /// `wicker provider NAME` does.
 pub async fn run_builtin(builtin: Builtin, arguments: Vec<OsString>) -> ExitCode {
-    let started = match launch::read(builtin.name(), arguments).await {
+    let started = match launch::read(&builtin, arguments).await {
         Ok(started) => started,
         Err(LaunchError::Usage(usage)) => return usage.show(),
         Err(error) => return failed(&error),
