@@ -15,7 +15,7 @@ use proc_macro::TokenStream;
 
 /// Writes the Rust side of WIT interfaces.
 ///
-/// ```ignore
+/// ```text
 /// wicker_provider::bindgen!({
 ///     path: "../../wit/wasi-keyvalue-0.2.0-draft",
 ///     interfaces: ["wasi:keyvalue/store@0.2.0-draft", "wasi:keyvalue/atomics@0.2.0-draft"],

@@ -13,6 +13,7 @@ use wicker_lattice::types::{FunctionType, from_wit};
 use wit_parser::{Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
 
 use crate::load::Loaded;
+use crate::names;
 
 /// Elements of a tuple at most: what `Encode` is implemented for.
 const TUPLE_MAX: usize = 8;
@@ -117,6 +118,7 @@ fn module(resolve: &Resolve, id: InterfaceId) -> Planning<Module> {
         .map(|function| planned(resolve, &name, function))
         .collect::<Planning<_>>()?;
     let supers = used_elsewhere(resolve, &name, interface.types.values());
+    check_names(resolve, &name, &types, &functions)?;
     Ok(Module {
         id,
         name,
@@ -126,6 +128,39 @@ fn module(resolve: &Resolve, id: InterfaceId) -> Planning<Module> {
         supers,
         functions,
     })
+}
+
+/// Refuses names that WIT tells apart and Rust does not.
+fn check_names(
+    resolve: &Resolve,
+    interface: &InterfaceName,
+    types: &[TypeId],
+    functions: &[Planned],
+) -> Planning<()> {
+    let contract = names::upper(&interface.interface);
+    let mut taken = vec![(contract, "its trait"), (names::upper("client"), "its client")];
+    for ty in types {
+        let name = resolve.types[*ty].name.as_deref().unwrap_or_default();
+        let ident = names::upper(name);
+        if let Some((_, by)) = taken.iter().find(|(other, _)| *other == ident) {
+            let place = format!("type `{name}` of {interface}");
+            return Err(Refusal { place, why: format!("would be called `{ident}`, like {by}") });
+        }
+        taken.push((ident, "another type"));
+    }
+    let mut taken = Vec::new();
+    for Planned { abi_name, .. } in functions {
+        let ident = names::function(abi_name);
+        if taken.contains(&ident) {
+            let place = format!("function `{abi_name}` of {interface}");
+            return Err(Refusal {
+                place,
+                why: format!("another one would be called `{ident}` too"),
+            });
+        }
+        taken.push(ident);
+    }
+    Ok(())
 }
 
 /// The resources that an interface takes from others.

@@ -67,6 +67,21 @@ fn type_that_cannot_cross_a_link_is_named_with_its_function() {
 }
 
 #[test]
+fn names_that_rust_cannot_tell_apart_are_refused() {
+    let ty = "package a:b; interface problem { enum problem { one } get: func() -> problem; }";
+    assert_eq!(
+        refusal(ty, "a:b/problem"),
+        "type `problem` of a:b/problem: would be called `Problem`, like its trait"
+    );
+    let function =
+        "package a:b; interface c { resource r { constructor(); new: static func() -> r; } }";
+    assert_eq!(
+        refusal(function, "a:b/c"),
+        "function `[static]r.new` of a:b/c: another one would be called `r_new` too"
+    );
+}
+
+#[test]
 fn wit_that_cannot_be_read_is_an_error_where_it_stands() {
     let error = refusal("package a:b; interface c { get: func() -> nothing; }", "a:b/c");
     assert!(error.contains("nothing"), "{error}");

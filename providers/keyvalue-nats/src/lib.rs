@@ -11,19 +11,19 @@
 //! *Limits*: values up to the server's `max_payload` (1 MiB by default); an increment tries [`ATTEMPTS`] times against
 //! others and then says that the key is contended; `set-many` and `delete-many` go key by key.
 //!
-//! Replicable: the state is in JetStream. `bucket` is the bucket.
+//! Replicable: the state is in JetStream. `buckets` is one link, `bucket` its
+//! JetStream bucket.
 
 mod bucket;
+mod buckets;
 
-use bytes::Bytes;
-use keyvalue::{Failure, KeyValue, Page, Swap, Version, number};
 use serde::Deserialize;
-use wicker_provider::lattice::escape;
 use wicker_provider::lattice::store::record::Link;
 use wicker_provider::{Environment, Interfaces, NatsAccess, Provider, ProviderError, Sharing};
 
 pub use crate::bucket::ATTEMPTS;
 use crate::bucket::Bucket;
+pub use crate::buckets::Buckets;
 
 /// The provider: a connection to NATS.
 #[derive(Debug)]
@@ -55,13 +55,6 @@ impl Default for LinkConfig {
     fn default() -> Self {
         Self { bucket: "wicker_keyvalue".to_owned(), replicas: 1, buckets: Vec::new() }
     }
-}
-
-/// One link's bucket.
-#[derive(Debug)]
-pub struct Buckets {
-    bucket: Bucket,
-    allowed: Vec<String>,
 }
 
 impl Provider for Nats {
@@ -108,70 +101,4 @@ async fn connect(access: &NatsAccess) -> Result<async_nats::Client, ProviderErro
     };
     let servers: Vec<&str> = access.url.split(',').collect();
     options.connect(servers).await.map_err(failed)
-}
-
-impl Buckets {
-    fn token(&self, bucket: &str) -> Result<String, Failure> {
-        if !self.allowed.is_empty() && !self.allowed.iter().any(|each| each == bucket) {
-            return Err(Failure::Denied);
-        }
-        // A token is never empty, nor is a name that is printed behind a letter.
-        Ok(format!("b{}", escape::print(bucket)))
-    }
-
-    fn key(&self, bucket: &str, key: &str) -> Result<String, Failure> {
-        Ok(format!("{}.k{}", self.token(bucket)?, escape::print(key)))
-    }
-}
-
-impl KeyValue for Buckets {
-    async fn open(&self, bucket: &str) -> Result<(), Failure> {
-        self.token(bucket).map(drop)
-    }
-
-    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Bytes>, Failure> {
-        Ok(self.bucket.get(&self.key(bucket, key)?).await?.value)
-    }
-
-    async fn set(&self, bucket: &str, key: &str, value: Bytes) -> Result<(), Failure> {
-        self.bucket.put(&self.key(bucket, key)?, value).await
-    }
-
-    async fn delete(&self, bucket: &str, key: &str) -> Result<(), Failure> {
-        self.bucket.delete(&self.key(bucket, key)?).await
-    }
-
-    async fn keys(&self, bucket: &str, cursor: u64) -> Result<Page, Failure> {
-        let token = self.token(bucket)?;
-        let (tokens, cursor) = self.bucket.keys_after(&token, cursor).await?;
-        let name = |token: String| escape::parse(token.strip_prefix('k')?);
-        Ok(Page { keys: tokens.into_iter().filter_map(name).collect(), cursor })
-    }
-
-    async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, Failure> {
-        let key = self.key(bucket, key)?;
-        self.bucket.change(&key, |value| number::add(value, delta)).await
-    }
-
-    async fn version(&self, bucket: &str, key: &str) -> Result<Version, Failure> {
-        Ok(self.bucket.get(&self.key(bucket, key)?).await?.version())
-    }
-
-    async fn swap(
-        &self,
-        bucket: &str,
-        key: &str,
-        expected: &Version,
-        value: Bytes,
-    ) -> Result<Swap, Failure> {
-        let key = self.key(bucket, key)?;
-        let found = self.bucket.get(&key).await?;
-        if found.version() != *expected {
-            return Ok(Swap::Changed(found.version()));
-        }
-        if self.bucket.write(&key, value, &found).await? {
-            return Ok(Swap::Done);
-        }
-        Ok(Swap::Changed(self.bucket.get(&key).await?.version()))
-    }
 }

@@ -7,19 +7,20 @@
 //! the lattice's 16 MiB; `list-keys` in pages of 1,000 in key order, from a cursor that counts keys, so that keys
 //! removed meanwhile can hide others.
 //!
-//! Exclusive: the file is on one machine, and calls come here from wherever they start. `store` is the file.
+//! Exclusive: the file is on one machine, and calls come here from wherever they start. `buckets` is one link, `store`
+//! the file.
 
+mod buckets;
 mod store;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use keyvalue::{Failure, KeyValue, Page, Swap, Version};
 use serde::Deserialize;
 use wicker_provider::lattice::store::record::Link;
 use wicker_provider::{Environment, Interfaces, Provider, ProviderError, Sharing};
 
-use crate::store::{Change, Place, Store};
+pub use crate::buckets::Buckets;
+use crate::store::Store;
 
 /// The provider: one file, whoever uses it.
 #[derive(Debug)]
@@ -47,13 +48,6 @@ pub struct LinkConfig {
     pub buckets: Vec<String>,
 }
 
-/// One link to the file.
-#[derive(Debug)]
-pub struct Buckets {
-    store: Arc<Store>,
-    config: LinkConfig,
-}
-
 impl Provider for Redb {
     const IMPLEMENTATION: &'static str = "keyvalue-redb";
     const SHARING: Sharing = Sharing::Exclusive;
@@ -77,71 +71,5 @@ impl Provider for Redb {
 
     async fn health(&self) -> Result<(), ProviderError> {
         self.store.health()
-    }
-}
-
-impl Buckets {
-    fn place(&self, bucket: &str, key: &str) -> Result<Place, Failure> {
-        let allowed = &self.config.buckets;
-        if !allowed.is_empty() && !allowed.iter().any(|each| each == bucket) {
-            return Err(Failure::Denied);
-        }
-        Place::new(format!("{}{bucket}", self.config.prefix), key)
-    }
-}
-
-impl KeyValue for Buckets {
-    async fn open(&self, bucket: &str) -> Result<(), Failure> {
-        self.place(bucket, "").map(drop)
-    }
-
-    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Bytes>, Failure> {
-        Ok(self.store.get(self.place(bucket, key)?).await?.map(|(_, value)| value))
-    }
-
-    async fn get_many(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Bytes>>, Failure> {
-        let places = keys.iter().map(|key| self.place(bucket, key)).collect::<Result<_, _>>()?;
-        self.store.get_many(places).await
-    }
-
-    async fn set(&self, bucket: &str, key: &str, value: Bytes) -> Result<(), Failure> {
-        self.store.change(vec![Change::Set(self.place(bucket, key)?, value)]).await.map(drop)
-    }
-
-    async fn set_many(&self, bucket: &str, pairs: Vec<(String, Bytes)>) -> Result<(), Failure> {
-        let change =
-            |(key, value): (String, Bytes)| Ok(Change::Set(self.place(bucket, &key)?, value));
-        self.store.change(pairs.into_iter().map(change).collect::<Result<_, _>>()?).await.map(drop)
-    }
-
-    async fn delete(&self, bucket: &str, key: &str) -> Result<(), Failure> {
-        self.store.change(vec![Change::Delete(self.place(bucket, key)?)]).await.map(drop)
-    }
-
-    async fn delete_many(&self, bucket: &str, keys: &[String]) -> Result<(), Failure> {
-        let change = |key: &String| Ok(Change::Delete(self.place(bucket, key)?));
-        self.store.change(keys.iter().map(change).collect::<Result<_, _>>()?).await.map(drop)
-    }
-
-    async fn keys(&self, bucket: &str, cursor: u64) -> Result<Page, Failure> {
-        self.store.keys(self.place(bucket, "")?, cursor).await
-    }
-
-    async fn increment(&self, bucket: &str, key: &str, delta: i64) -> Result<i64, Failure> {
-        self.store.increment(self.place(bucket, key)?, delta).await
-    }
-
-    async fn version(&self, bucket: &str, key: &str) -> Result<Version, Failure> {
-        Ok(self.store.get(self.place(bucket, key)?).await?.map(|(version, _)| version))
-    }
-
-    async fn swap(
-        &self,
-        bucket: &str,
-        key: &str,
-        expected: &Version,
-        value: Bytes,
-    ) -> Result<Swap, Failure> {
-        self.store.swap(self.place(bucket, key)?, expected.clone(), value).await
     }
 }
