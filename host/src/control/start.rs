@@ -170,6 +170,7 @@ impl Starter {
         let data_dir =
             self.data.provider_dir(&provider.id).map_err(|error| lasting(error.as_ref()))?;
         let environment = Environment {
+            lattice: self.member.lattice.clone(),
             id: provider.id.clone(),
             data_dir,
             nats: Some(access(&self.member.nats)),

@@ -14,7 +14,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Encrypts; clear text where absent. Read once, at start.
     pub tls: Option<Tls>,
-    /// Bounds of what one client, or all together, can occupy.
+    /// Bounds of what one client, or all together, can occupy. In config files `connection`: `limits` of a provider
+    /// are those of its calls.
+    #[serde(rename = "connection")]
     pub limits: Limits,
     /// What the target is told about the client's address.
     pub forwarded: Forwarded,

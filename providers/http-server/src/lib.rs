@@ -6,7 +6,8 @@
 //!
 //! Read in this order: [`Config`] (what it does, and every limit), [`Listener`] (bind, then serve), `connection`
 //! (one connection, from its first byte to its last), `service` (one request), `roster` (who is slow, and how all
-//! are drained), [`routes`] (which target a request is for).
+//! are drained), [`routes`] (which target a request is for). [`HttpServer`] and `gateway` are the
+//! provider.
 //!
 //! It refuses to guess: no upgrade, no `CONNECT`, no request without a host.
 
@@ -15,8 +16,10 @@ mod answer;
 mod config;
 mod connection;
 mod forwarded;
+mod gateway;
 mod listener;
 mod log_limit;
+mod provider;
 mod roster;
 pub mod routes;
 mod service;
@@ -24,4 +27,5 @@ mod tls;
 
 pub use config::{Config, Forwarded, Limits, Tls};
 pub use listener::{DrainError, ListenError, Listener, Server};
+pub use provider::{HttpServer, NoLinks};
 pub use tls::TlsError;

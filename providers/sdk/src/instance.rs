@@ -362,6 +362,7 @@ impl<P: Provider> ProviderInstance for Instance<P> {
 
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.provider.drain().await;
             self.gate.drain().await;
             self.reading.close();
             self.change(|links| *links = Table::default());

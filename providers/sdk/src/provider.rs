@@ -57,11 +57,19 @@ pub trait Provider: Sized + Send + Sync + 'static {
     fn health(&self) -> impl Future<Output = Result<(), ProviderError>> + Send {
         async { Ok(()) }
     }
+
+    /// Finishes what did not come in as a call, such as connections of its own, and takes no more of it. Called once,
+    /// before the calls under way are waited for.
+    fn drain(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Where a provider runs.
 #[derive(Debug, Clone)]
 pub struct Environment {
+    /// The name of the lattice.
+    pub lattice: String,
     /// Who it is.
     pub id: ObjectId,
     /// A directory of its own. It exists where the provider is exclusive; others make it if they need it.

@@ -180,6 +180,7 @@ impl Room {
         };
         config["seen"] = number.into();
         let environment = Environment {
+            lattice: "test".to_owned(),
             id: id("lamps"),
             data_dir: std::path::PathBuf::new(),
             nats: None,
@@ -409,6 +410,7 @@ async fn config_that_cannot_be_read_does_not_start() {
         serde_json::json!([]),
     ] {
         let environment = Environment {
+            lattice: "test".to_owned(),
             id: id("lamps"),
             data_dir: std::path::PathBuf::new(),
             nats: None,

@@ -210,6 +210,7 @@ impl Client {
 
 async fn start_provider(config: serde_json::Value) -> Arc<dyn ProviderInstance> {
     let environment = Environment {
+        lattice: "test".to_owned(),
         id: ObjectId::bare("http-client").unwrap(),
         data_dir: "/nonexistent".into(),
         nats: None,

@@ -131,6 +131,7 @@ impl InProcess {
         let id = ObjectId::bare(P::IMPLEMENTATION).unwrap();
         let tasks = Tasks::default();
         let environment = Environment {
+            lattice: "test".to_owned(),
             id: id.clone(),
             data_dir: folder.path().to_owned(),
             nats: nats.map(|url| NatsAccess { url: url.to_owned(), credentials: None }),

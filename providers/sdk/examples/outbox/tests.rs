@@ -25,6 +25,7 @@ async fn letters_are_numbered_and_go_only_where_the_link_allows() {
     let folder = tempfile::tempdir().unwrap();
     let id = ObjectId::bare("outbox").unwrap();
     let environment = Environment {
+        lattice: "test".to_owned(),
         id: id.clone(),
         data_dir: folder.path().to_owned(),
         nats: None,

@@ -175,6 +175,7 @@ async fn start(
     let access = NatsAccess { url: launch.nats.clone(), credentials: launch.credentials.clone() };
     let start = ProviderStart {
         environment: Environment {
+            lattice: launch.lattice.clone(),
             id: launch.id.clone(),
             data_dir,
             nats: Some(access),

@@ -1,0 +1,197 @@
+//! CPU time of one HTTP request, as a user of `wicker up` gets it, beside a native hyper server and `wasmtime serve`.
+//!
+//! Method: servers on core 0, a load generator that never sleeps on core 1. What is compared is the CPU time that the
+//! kernel accounts to the server (`schedstat`, all threads), divided by the requests it answered: that repeats within a
+//! few percent where wall-clock time does not. Contestants take turns, five rounds or more; the median counts. All
+//! answer 200 with the same greeting; `wicker up` and `wasmtime serve` run the same component, a fresh instance for
+//! each request unless it says warm.
+//!
+//! Prints a table in Markdown; `make bench` puts it into `docs/benchmarks.md`.
+//!
+//! Run: `cargo bench -p integration-tests --bench http [-- --rounds N --seconds S]`, after `make build guests`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
+
+#[path = "../../../host/engine/benches/http/generator.rs"]
+mod generator;
+mod native;
+mod wicker;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use generator::Load;
+use wicker_lattice::testing::NatsServer;
+
+/// Connections that the generator keeps busy.
+const CONNECTIONS: usize = 32;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["native", port] => native::serve(port),
+        options => compare(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One server under test.
+pub(crate) struct Contestant {
+    name: &'static str,
+    /// The process that answers. Killed with this value, after which `others` are.
+    process: Child,
+    load: Load,
+    /// Microseconds of CPU a request, one a round.
+    rounds: Vec<f64>,
+    answered: u64,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Drop for Contestant {
+    fn drop(&mut self) {
+        // A host stops what it has started when it is asked to; killed, it could not.
+        _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        _ = self.process.wait();
+    }
+}
+
+impl Contestant {
+    /// Starts `command`, which serves on `port`.
+    pub(crate) fn start(
+        name: &'static str,
+        port: u16,
+        mut command: Command,
+        folder: Option<tempfile::TempDir>,
+    ) -> Result<Self> {
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = process.spawn().with_context(|| format!("cannot start {name}"))?;
+        let load = Load::connect(port, CONNECTIONS);
+        let load = load.with_context(|| format!("{name} does not answer"))?;
+        Ok(Self { name, process, load, rounds: Vec::new(), answered: 0, _folder: folder })
+    }
+
+    fn round(&mut self, time: Duration) -> Result<()> {
+        let before = cpu(self.process.id())?;
+        let answered = self.load.run(time)?;
+        let used = cpu(self.process.id())?.saturating_sub(before);
+        self.answered += answered;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        self.rounds.push(used as f64 / 1000.0 / answered as f64);
+        Ok(())
+    }
+
+    fn median(&self) -> f64 {
+        let mut rounds = self.rounds.clone();
+        rounds.sort_by(f64::total_cmp);
+        rounds.get(rounds.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    fn spread(&self) -> (f64, f64) {
+        let least = self.rounds.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = self.rounds.iter().copied().fold(0.0, f64::max);
+        (least, most)
+    }
+}
+
+fn compare(options: &[&str]) -> Result<()> {
+    let option = |name: &str, default: f64| -> f64 {
+        let at = options.iter().position(|word| *word == name);
+        at.and_then(|at| options.get(at + 1)?.parse().ok()).unwrap_or(default)
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+    let rounds = (option("--rounds", 7.0) as usize).max(1);
+    let time = Duration::from_secs_f64(option("--seconds", 0.8));
+
+    // Outlives the hosts, which are dropped first.
+    let nats = tokio::runtime::Runtime::new()?.block_on(NatsServer::start());
+    let mut contestants = vec![
+        native::contestant()?,
+        wicker::contestant("`wicker up`, fresh instance", 0, &nats)?,
+        wicker::contestant("`wicker up`, warm instances", 64, &nats)?,
+    ];
+    let wasmtime = wasmtime();
+    if let Some(version) = &wasmtime {
+        println!("`wasmtime serve` is {version}.\n");
+        contestants.push(wasmtime_serve("`wasmtime serve`, defaults", &[])?);
+        let reuse = ["--max-instance-reuse-count", "128"];
+        contestants.push(wasmtime_serve("`wasmtime serve`, reuse 128", &reuse)?);
+    } else {
+        println!("`wasmtime` is not on the PATH: `wasmtime serve` was not measured.\n");
+    }
+    generator::pin_self();
+    for _ in 0..rounds {
+        for contestant in &mut contestants {
+            contestant.round(time)?;
+        }
+    }
+    report(&contestants);
+    Ok(())
+}
+
+fn report(contestants: &[Contestant]) {
+    let native = contestants.first().map_or(f64::NAN, Contestant::median);
+    println!("| server | CPU µs/request | rounds | CPU of native | requests |");
+    println!("|---|---|---|---|---|");
+    for contestant in contestants {
+        let (median, requests) = (contestant.median(), contestant.answered);
+        let (least, most) = contestant.spread();
+        let name = contestant.name;
+        let times = median / native;
+        println!("| {name} | {median:.2} | {least:.2} to {most:.2} | {times:.2}x | {requests} |");
+    }
+}
+
+/// What `wasmtime --version` says, if it is there.
+fn wasmtime() -> Option<String> {
+    let output = Command::new("wasmtime").arg("--version").output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn wasmtime_serve(name: &'static str, options: &[&str]) -> Result<Contestant> {
+    let port = free_port()?;
+    let mut command = pinned(Path::new("wasmtime"));
+    command.args(["serve", "-S", "cli", "--addr", &format!("127.0.0.1:{port}")]);
+    command.args(options).arg(hello());
+    Contestant::start(name, port, command, None)
+}
+
+/// The component that everybody serves.
+pub(crate) fn hello() -> PathBuf {
+    root().join("examples/hello/hello.wasm")
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A command on core 0, where `taskset` is there to put it.
+pub(crate) fn pinned(program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(program);
+    command
+}
+
+/// CPU time that a process used so far, nanoseconds, all its threads together.
+fn cpu(process: u32) -> Result<u64> {
+    let mut total = 0;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end between the two reads.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        total += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(total)
+}
+
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

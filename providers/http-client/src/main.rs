@@ -1,0 +1,7 @@
+//! `http-client` as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wicker_provider::run::<http_client::HttpClient>()
+}
