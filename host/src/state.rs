@@ -219,6 +219,12 @@ impl Spec {
 }
 
 impl State {
+    /// Whether the host is about to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
     /// Takes in one event and says what to do about it.
     pub fn apply(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -332,7 +338,8 @@ impl State {
             effects.push(Effect::Retry(id.clone(), attempt, pause(object.failures_in_a_row)));
         }
         object.failed = Some(Failed { run, reason: death.reason });
-        effects.extend(object.report());
+        // What ends while the host drains was told to.
+        effects.extend((!self.is_draining).then(|| object.report()).flatten());
     }
 
     fn retry_due(&mut self, id: &ObjectId, attempt: Attempt, effects: &mut Vec<Effect>) {

@@ -1,11 +1,13 @@
 //! `wicker up [FILE...]`: one host in this terminal.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::Serialize;
+use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::Route;
 use wicker_process::signal::StopSignals;
@@ -121,25 +123,55 @@ async fn serve_files(host: &Host, manifests: &[Manifest], output: Output) -> any
         let session = Session::new(&lattice, nats, store, process, output);
         let deploying = deploy::deploy(&session, manifests, Some(DEPLOY_TIMEOUT));
         let report = Box::pin(deploying).await?;
-        deploy::print(&session, &report);
+        if output == Output::Text {
+            deploy::print(&session, &report);
+        }
     }
     host.announce().await;
     host.bare.ids().for_each(|id| out::note(&format!("runs {}", id.name())));
-    say_routes(host).await
+    say_routes(host, output).await
+}
+
+/// What `--output json` prints once everything answers. Field names are stable.
+#[derive(Debug, Serialize)]
+struct Started<'a> {
+    host: ProcessId,
+    lattice: &'a str,
+    nats: &'a str,
+    http: SocketAddr,
+    data: &'a Path,
+    routes: Vec<Answered>,
+}
+
+/// One route that this host's listener answers.
+#[derive(Debug, Serialize)]
+struct Answered {
+    host: Option<String>,
+    path: String,
+    target: ObjectId,
 }
 
 /// Says what is answered on this host's listener: routes of the lattice, and its own.
-async fn say_routes(host: &Host) -> anyhow::Result<()> {
-    let routes = host.member.store.list::<Route>(&Route::all()).await?;
-    for Route { host: name, path, target, only_on, .. } in
-        routes.into_iter().map(|entry| entry.record)
-    {
-        if only_on.is_some_and(|only| only != host.member.process) {
-            continue;
-        }
-        let (http, target) = (host.http, target.name().to_owned());
-        let name = name.map(|name| format!(" (Host: {name})")).unwrap_or_default();
-        out::line(&format!("http://{http}{path}{name} is answered by {target}"));
+async fn say_routes(host: &Host, output: Output) -> anyhow::Result<()> {
+    let Host { member, http, data, .. } = host;
+    let routes = member.store.list::<Route>(&Route::all()).await?;
+    let routes = routes.into_iter().map(|entry| entry.record);
+    let ours = routes.filter(|route| route.only_on.is_none_or(|only| only == member.process));
+    let routes: Vec<_> =
+        ours.map(|Route { host, path, target, .. }| Answered { host, path, target }).collect();
+    if output == Output::Json {
+        let (process, lattice, nats) = (member.process, &member.lattice, member.nats.url());
+        let started =
+            Started { host: process, lattice, nats, http: *http, data: data.path(), routes };
+        out::json_line(&started);
+        return Ok(());
+    }
+    for Answered { host: name, path, target } in &routes {
+        let name = name.as_ref().map(|name| format!(" (Host: {name})")).unwrap_or_default();
+        out::line(&format!("http://{http}{path}{name} is answered by {}", target.name()));
+    }
+    if let Some(Answered { path, .. }) = routes.iter().find(|route| route.host.is_none()) {
+        out::line(&format!("try: curl http://{http}{path}"));
     }
     Ok(())
 }

@@ -391,8 +391,10 @@ impl Control {
 
     fn died(&mut self, id: ObjectId, attempt: Attempt, death: Death) {
         if self.running.get(&id).is_some_and(|run| run.attempt == attempt) {
-            tracing::warn!("{id} died after {:?}: {}", death.ran_for, death.reason);
             self.running.remove(&id);
+            if !self.state.is_draining() {
+                tracing::warn!("{id} died after {:?}: {}", death.ran_for, death.reason);
+            }
         }
         self.apply(Event::Died(id, attempt, death));
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use wicker_lattice::call::{Call, CallError, Class, Invocation, Invoke, Reply, Status};
 use wicker_lattice::id::{ObjectId, ProcessId};
 
-use super::replay::Replay;
+use super::replay::{Replay, copy};
 use crate::table::{Place, Table};
 
 /// The first pause after every process was tried; doubles up to [`PAUSE_MAX`].
@@ -150,7 +150,21 @@ impl Router {
 
 impl Invoke for Router {
     fn invoke(&self, call: Call) -> Invocation<'_> {
-        Box::pin(self.carry(call, Class::NotExecuted))
+        Box::pin(async move {
+            // Calls that stay here are most calls, so they get the short way; what they do not need is boxed apart.
+            let local = self.table.locals().get(&call.target).cloned();
+            let call = match local.filter(|_| call.streams.is_empty()) {
+                Some(local) => {
+                    let again = copy(&call, Vec::new());
+                    match local.as_invoke().invoke(call).await {
+                        Err(error) if may_retry(&error, Class::NotExecuted) => again,
+                        outcome => return outcome,
+                    }
+                }
+                None => call,
+            };
+            Box::pin(self.carry(call, Class::NotExecuted)).await
+        })
     }
 }
 

