@@ -23,7 +23,7 @@ await() {
     exit 1
 }
 # The listener of the host that the lattice names first, or nothing.
-listener() { "$wicker" ps --output json 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["hosts"][0]["http"])' 2>/dev/null; }
+listener() { "$wicker" ps --output json 2>/dev/null | python3 -c 'import json, sys; http = json.load(sys.stdin)["hosts"][0]["http"]; print(http) if http else sys.exit(1)' 2>/dev/null; }
 
 if ! "$wicker" ps >/dev/null 2>&1; then
     say "starting the first host, with the counter application"

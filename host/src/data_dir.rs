@@ -133,12 +133,12 @@ pub fn default_dir() -> anyhow::Result<PathBuf> {
         .context("neither XDG_DATA_HOME nor HOME is set: say where to keep data with --data DIR")
 }
 
-/// URLs of NATS servers that hosts on this machine started, first those of `explicit` (or the default directory).
+/// URLs of NATS servers that hosts on this machine started: those of `explicit` and its siblings, then of the default.
 #[must_use]
 pub fn nats_urls(explicit: Option<&Path>) -> Vec<String> {
-    let base = explicit.map_or_else(default_dir, |path| Ok(path.to_owned()));
-    base.iter()
-        .flat_map(|base| siblings(base))
+    let bases = explicit.map(Path::to_owned).into_iter().chain(default_dir().ok());
+    bases
+        .flat_map(|base| siblings(&base))
         .filter_map(|dir| std::fs::read_to_string(dir.join(NATS_URL_FILE)).ok())
         .map(|url| url.trim().to_owned())
         .collect()

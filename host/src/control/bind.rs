@@ -78,6 +78,12 @@ impl Control {
                 && !locals.contains_key(*target)
                 && !self.running.contains_key(*target)
         });
-        missing.chain(absent.map(|target| format!("{target} does not run anywhere"))).collect()
+        let why = |target: &ObjectId| match self.records.owner(target) {
+            Some(owner) => {
+                format!("{target} does not run: it is exclusive, and its host {owner} is not there")
+            }
+            None => format!("{target} does not run anywhere"),
+        };
+        missing.chain(absent.map(why)).collect()
     }
 }

@@ -46,6 +46,11 @@ impl Records {
         }
     }
 
+    /// The host that owns an exclusive object.
+    pub(super) fn owner(&self, id: &ObjectId) -> Option<ProcessId> {
+        self.owners.get(id).copied().flatten()
+    }
+
     pub(super) fn specified(&mut self, id: &ObjectId) {
         self.specified.insert(id.clone());
     }
