@@ -155,10 +155,12 @@ impl Host {
         let until = Instant::now() + grace;
         let left = || until.saturating_duration_since(Instant::now());
         let Self { member, bare, nats_server, control, lease, status, server, rpc, .. } = self;
+        // Nobody hears a goodbye while NATS is away; the next start of this host says it.
+        let goodbye = if member.nats.is_connected() { GOODBYE } else { GOODBYE / 10 };
         let running = control.drain().await;
         // Callers learn of it first, so that their next call goes elsewhere.
         lease.change(|host| host.is_draining = true).await;
-        status.flush(GOODBYE).await;
+        status.flush(goodbye).await;
         if let Err(error) = server.drain(left()).await {
             tracing::warn!("some requests were cut off: {error}");
         }
@@ -169,15 +171,15 @@ impl Host {
         for (id, handle) in running {
             status.write(StatusWrite::Delete(id, handle.process().unwrap_or(member.process)));
         }
-        status.flush(GOODBYE).await;
-        if !matches!(timeout(GOODBYE, bare.leave()).await, Ok(Ok(()))) {
+        status.flush(goodbye).await;
+        if !matches!(timeout(goodbye, bare.leave()).await, Ok(Ok(()))) {
             tracing::warn!(
                 "the records of the files could not be removed; the next start of this host does it"
             );
         }
         lease.give_up().await;
         member.tell(EventKind::HostStopped, None, format!("host {} left", machine_name()));
-        if let Err(error) = member.tasks.drain(left().max(GOODBYE)).await {
+        if let Err(error) = member.tasks.drain(left().max(goodbye)).await {
             tracing::debug!("{error}");
         }
         drop((rpc, member, bare, lease, status));

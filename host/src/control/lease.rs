@@ -59,7 +59,11 @@ impl Lease {
                 () = self.member.tasks.stopping() => return Ok(()),
                 _ = ticks.tick() => {}
             }
-            if self.write().await {
+            let is_written = self.write().await;
+            if self.is_given_up() {
+                return Ok(());
+            }
+            if is_written {
                 self.note_success(silent_for);
                 silent_for = Duration::ZERO;
             } else {
@@ -67,6 +71,10 @@ impl Lease {
                 silent_for += RENEW_EVERY;
             }
         }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Writes the lease once; whether that worked.
