@@ -42,7 +42,7 @@ const LIST_BYTES: u32 = 64 << 10;
 const WIT: &str = "
     interface inner {
         add: func(a: u32, b: u32) -> u32;
-        pass: func(list: list<u8>) -> list<u8>;
+        pass: func(bytes: list<u8>) -> list<u8>;
     }
     interface outer {
         add: func(calls: u32);
