@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::failure;
 use crate::instance::{CallScope, Guest, GuestStore, Live, Warm};
 use crate::limits::Limiter;
+use crate::log::{Level, LogLine, Origin};
 use crate::program::Program;
 use crate::tokens::Tokens;
 use crate::wasi::{Stdio, Template, Wasi};
@@ -224,10 +225,10 @@ impl Actor {
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         timeout_at(deadline, work).await.unwrap_or_else(|_elapsed| {
-            Err(CallError::new(
-                Status::Deadline,
-                format!("{} did not answer in time", self.config.id),
-            ))
+            let text = "a call was ended at its deadline (limits.deadline, or the caller's own)";
+            self.config.log.write(LogLine { origin: Origin::Engine, level: Level::Warn, text });
+            let message = format!("{} did not answer in time", self.config.id);
+            Err(CallError::new(Status::Deadline, message))
         })
     }
 

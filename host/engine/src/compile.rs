@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, oneshot};
 use wasmparser::{Parser, Payload};
 use wasmtime::component::Component;
+use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::types::{Type, World, from_wit};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
@@ -205,11 +206,22 @@ fn read_world(wasm: &[u8]) -> Result<World, LoadError> {
 
 /// Whether a component needs the engine that keeps track of concurrent tasks.
 fn is_concurrent(world: &World) -> bool {
+    let mut interfaces = world.imports.keys().chain(world.exports.keys());
+    if interfaces.any(is_wasi_3) {
+        return true;
+    }
     let functions = world.imports.values().chain(world.exports.values()).flat_map(BTreeMap::values);
     functions.into_iter().any(|function| {
         let params = function.params.iter().map(|(_, ty)| ty);
         function.is_async || params.chain(&function.result).any(has_async)
     })
+}
+
+/// WASI 0.3 is served by that engine only, also where a component uses nothing async of it.
+fn is_wasi_3(name: &InterfaceName) -> bool {
+    let version = name.version.as_ref();
+    name.namespace == "wasi"
+        && version.is_some_and(|version| version.major > 0 || version.minor > 2)
 }
 
 fn has_async(ty: &Type) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use wicker_engine::{Actor, Codec};
+use wicker_engine::{Actor, Codec, Engine, EngineConfig};
 use wicker_lattice::call::{CallError, Invoke as _, Status};
 use wicker_lattice::link::Links;
 
@@ -76,7 +76,7 @@ async fn a_memory_bomb_ends_its_own_call_only() {
 #[tokio::test]
 async fn an_endless_loop_ends_at_the_deadline_and_blocks_nobody() {
     // One thread, so a loop that did not yield would stop everything.
-    let (actor, _) = bad(Duration::from_millis(300)).await;
+    let (actor, lines) = bad(Duration::from_millis(300)).await;
     let spin = send(&actor, "spin");
     let mut spin = std::pin::pin!(spin);
     for _ in 0..5 {
@@ -85,6 +85,7 @@ async fn an_endless_loop_ends_at_the_deadline_and_blocks_nobody() {
     }
     let error = spin.await.unwrap_err();
     assert_eq!(error.status, Status::Deadline);
+    assert!(lines.hold("limits.deadline"));
     assert_eq!(actor.stats().running, 0);
 }
 
@@ -103,6 +104,21 @@ async fn calls_past_the_queue_are_overloaded_at_once() {
         config.limits.deadline = Duration::from_millis(500);
         config.limits.concurrency = 1;
         config.limits.queue = 0;
+    })
+    .await;
+    let spin = send(&actor, "spin");
+    let mut spin = std::pin::pin!(spin);
+    assert!(futures::poll!(spin.as_mut()).is_pending());
+    assert_eq!(send(&actor, "good").await.unwrap_err().status, Status::Overloaded);
+    assert_eq!(spin.await.unwrap_err().status, Status::Deadline);
+    assert!(send(&actor, "good").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_host_without_a_free_instance_is_overloaded() {
+    let small = Engine::new(EngineConfig { instances: 1, ..EngineConfig::default() }).unwrap();
+    let (actor, _) = actor(&small, component(WIT, CORE), Links::default(), |config| {
+        config.limits.deadline = Duration::from_millis(300);
     })
     .await;
     let spin = send(&actor, "spin");
