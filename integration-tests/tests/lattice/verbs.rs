@@ -86,10 +86,10 @@ async fn deployment_that_cannot_become_ready_says_why() {
     let (lattice, _host) = counter().await;
     let manifest = lattice.manifest(
         "broken",
-        "application: broken\nproviders:\n  store:\n    builtin: keyvalue-redis\n    config: {url: 'redis://127.0.0.1:1'}\n",
+        "application: broken\nproviders:\n  store:\n    builtin: keyvalue-redis\n    config: {uri: 'redis://127.0.0.1:6379'}\n",
     );
     let error = lattice.try_wicker(&["deploy", "--timeout", "20", &manifest]).await.unwrap_err();
-    assert!(error.contains("broken/store on"), "{error}");
+    assert!(error.contains("broken/store on") && error.contains("`uri`"), "{error}");
     let manifest = lattice.manifest("nowhere", "application: nowhere\nproviders:\n  store:\n    builtin: keyvalue-redis\n    placement: {labels: {zone: mars}}\n");
     let error = lattice.try_wicker(&["deploy", &manifest]).await.unwrap_err();
     assert!(error.contains("nowhere.yaml:5:5: no host carries {zone: mars}"), "{error}");
