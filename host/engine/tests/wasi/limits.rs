@@ -8,19 +8,23 @@ use wicker_lattice::link::Links;
 
 use crate::support::{Stage, eventually, stage, stage_with};
 
-/// Short, because guests that spin use all of it.
-const DEADLINE: Duration = Duration::from_millis(300);
+/// Of guests that use all of it.
+const SHORT: Duration = Duration::from_secs(2);
 
-async fn misbehaving(guest: &str) -> Stage {
+/// Of guests that must fail for another reason, however slow the machine is.
+const LONG: Duration = Duration::from_secs(60);
+
+async fn misbehaving(guest: &str, deadline: Duration) -> Stage {
     stage_with(guest, Links::default(), |config| {
-        config.limits.deadline = DEADLINE;
+        config.limits.deadline = deadline;
         config.limits.memory_bytes = 32 << 20;
     })
     .await
 }
 
 async fn fails(guest: &str, path: &str, status: Status, why: &str) {
-    let stage = misbehaving(guest).await;
+    let deadline = if status == Status::Deadline { SHORT } else { LONG };
+    let stage = misbehaving(guest, deadline).await;
     let error = stage.get(path).await.unwrap_err();
     assert_eq!(error.status, status, "{guest}{path}: {error}");
     assert!(error.message.contains(why), "{guest}{path}: {error}");
@@ -29,7 +33,7 @@ async fn fails(guest: &str, path: &str, status: Status, why: &str) {
 
 #[tokio::test]
 async fn a_trap_is_typed_and_explained_in_the_log() {
-    let stage = misbehaving("http-misbehave").await;
+    let stage = misbehaving("http-misbehave", LONG).await;
     assert_eq!(stage.get("/trap").await.unwrap_err().status, Status::Trapped);
     assert_eq!(stage.log.count("asked to"), 1);
     assert_eq!(stage.log.count("call failed"), 1);
@@ -57,7 +61,7 @@ async fn a_guest_that_ends_without_a_response_is_an_error() {
 
 #[tokio::test]
 async fn what_fails_after_the_head_ends_the_body_with_an_error() {
-    let stage = misbehaving("http-misbehave").await;
+    let stage = misbehaving("http-misbehave", SHORT).await;
     for path in ["/spin-after-head", "/sleep-after-head"] {
         let mut body = stage.get(path).await.unwrap().into_body();
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
@@ -72,10 +76,10 @@ async fn what_fails_after_the_head_ends_the_body_with_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neighbours_notice_nothing() {
-    let bad = misbehaving("http-misbehave").await;
+    let bad = misbehaving("http-misbehave", SHORT).await;
     let good = stage("http-hello").await;
     let misbehave = async {
-        for _ in 0..3 {
+        for _ in 0..2 {
             let paths = ["/trap", "/spin", "/allocate", "/recurse", "/no-response", "/sleep"];
             let all = futures::future::join_all(paths.iter().map(|path| bad.get(path))).await;
             assert!(all.iter().all(Result::is_err));
@@ -91,5 +95,4 @@ async fn neighbours_notice_nothing() {
     };
     futures::future::join(misbehave, behave).await;
     assert_eq!(good.actor.stats().failures, 0);
-    assert_eq!(bad.text("/").await, "first");
 }
