@@ -207,7 +207,7 @@ fn golden_inspect_of_an_object() {
 
 #[test]
 fn golden_inspect_of_a_host() {
-    let report = super::inspect::host(&lattice(), "alpha", process(1)).unwrap();
+    let report = super::inspect::host(&lattice(), process(1)).unwrap();
     check("inspect-host.txt", &report.to_string());
     check_json("inspect-host.json", &report);
 }
@@ -218,6 +218,7 @@ fn golden_deploy() {
         object: id(name),
         kind: ObjectKind::Component,
         host: "alpha".to_owned(),
+        shown_host: "alpha".to_owned(),
         process: process(1),
         state,
         reason: reason.map(str::to_owned),

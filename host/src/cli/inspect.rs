@@ -108,7 +108,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     match inventory::object(&inventory, &args.what) {
         Ok(id) => print(session.output, &object(&inventory, &id, shown)),
         Err(no_object) => match inventory::host(&inventory, &args.what) {
-            Ok(found) => print(session.output, &host(&inventory, &found.name, found.process)?),
+            Ok(found) => print(session.output, &host(&inventory, found.process)?),
             Err(_) => bail!(no_object),
         },
     }
@@ -161,16 +161,13 @@ pub(super) fn object(inventory: &Inventory, id: &ObjectId, shown: Shown) -> Obje
 
 pub(super) fn host(
     inventory: &Inventory,
-    name: &str,
     process: wicker_lattice::id::ProcessId,
 ) -> anyhow::Result<HostReport> {
     let ps = ps::Ps::new(inventory);
     let host = ps.hosts.into_iter().find(|host| host.process == process);
-    let here = |row: &ObjectRow| {
-        row.host.as_deref() == Some(name) && row.process.is_none_or(|each| each == process)
-    };
+    let here = |row: &ObjectRow| row.host_process == Some(process);
     Ok(HostReport {
-        host: host.with_context(|| format!("host {name} has left"))?,
+        host: host.with_context(|| format!("host {process} has left"))?,
         components: ps.components.into_iter().filter(here).collect(),
         providers: ps.providers.into_iter().filter(here).collect(),
     })

@@ -16,6 +16,9 @@ use crate::cli::session::Session;
 use crate::cli::table::{Table, short, short_digest};
 use crate::cli::{Global, inventory, out};
 
+/// Letters of an id that tell hosts of one name apart: the last ones are random.
+const SHOWN_ID_LEN: usize = 6;
+
 /// What `wicker ps` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
@@ -67,6 +70,8 @@ pub struct ObjectRow {
     pub generation: u64,
     /// The host's name; `None`: no host has it.
     pub host: Option<String>,
+    /// The host's id.
+    pub host_process: Option<ProcessId>,
     /// Where calls go.
     pub process: Option<ProcessId>,
     /// `None`: its host has said nothing about it yet.
@@ -75,6 +80,9 @@ pub struct ObjectRow {
     pub reason: Option<String>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
+    /// The host as people tell it from others.
+    #[serde(skip)]
+    pub shown_host: String,
 }
 
 /// One link.
@@ -184,10 +192,12 @@ fn empty_row(object: &ObjectId, generation: u64) -> ObjectRow {
         digest: None,
         generation,
         host: None,
+        host_process: None,
         process: None,
         state: None,
         reason: None,
         since: None,
+        shown_host: String::new(),
     }
 }
 
@@ -208,8 +218,7 @@ pub(crate) fn object_rows(inventory: &Inventory, empty: ObjectRow) -> Vec<Object
         let is_running = inventory.running.iter().filter(of_this).any(runs_on(host));
         if !is_running {
             let reason = inventory.host(host).is_none().then(|| "its host is away".to_owned());
-            let host = Some(host_name(inventory, host));
-            rows.push(ObjectRow { host, reason, ..empty.clone() });
+            rows.push(ObjectRow { reason, ..on_host(inventory, host, empty.clone()) });
         }
     }
     if rows.is_empty() {
@@ -219,23 +228,46 @@ pub(crate) fn object_rows(inventory: &Inventory, empty: ObjectRow) -> Vec<Object
     rows
 }
 
+fn on_host(inventory: &Inventory, host: ProcessId, row: ObjectRow) -> ObjectRow {
+    ObjectRow {
+        host: Some(host_name(inventory, host)),
+        host_process: Some(host),
+        shown_host: shown_host(inventory, host),
+        ..row
+    }
+}
+
 fn running_row(inventory: &Inventory, empty: &ObjectRow, running: &Running) -> ObjectRow {
-    let host = running.host.map(|host| host_name(inventory, host));
+    let row = match running.host {
+        Some(host) => on_host(inventory, host, empty.clone()),
+        None => ObjectRow { shown_host: "(by hand)".to_owned(), ..empty.clone() },
+    };
     ObjectRow {
         digest: running.digest.clone().or_else(|| empty.digest.clone()),
         generation: running.generation,
-        host: Some(host.unwrap_or_else(|| "(by hand)".to_owned())),
         process: Some(running.process),
         state: Some(running.state),
         reason: running.reason.clone(),
         since: Some(running.since.clone()),
-        ..empty.clone()
+        ..row
     }
 }
 
 /// A host's name; its id where it is away.
 pub(crate) fn host_name(inventory: &Inventory, process: ProcessId) -> String {
     inventory.host(process).map_or_else(|| process.to_string(), |host| host.name.clone())
+}
+
+/// A host as people tell it from others: its name, and the end of its id where two share the name.
+pub(crate) fn shown_host(inventory: &Inventory, process: ProcessId) -> String {
+    let name = host_name(inventory, process);
+    let is_unique = inventory.hosts.iter().filter(|host| host.name == name).count() < 2;
+    if is_unique {
+        return name;
+    }
+    let id = process.to_string();
+    let end: String = id.chars().skip(id.len() - SHOWN_ID_LEN).collect();
+    format!("{name} ({end})")
 }
 
 /// What a provider's process runs.
@@ -327,7 +359,7 @@ pub(crate) fn objects_table(rows: &[ObjectRow], kind: ObjectKind) -> Table {
             (None, None) => "not placed",
         };
         let state = state_and_reason(state, row.reason.as_deref());
-        let host = row.host.clone().unwrap_or_default();
+        let host = row.shown_host.clone();
         table.row([short(&row.object), what.unwrap_or_default(), host, state]);
     }
     table

@@ -31,12 +31,15 @@ pub struct ObjectReport {
     pub state: Option<RunState>,
     /// Why it is so.
     pub reason: Option<String>,
+    /// The host as people tell it from others.
+    #[serde(skip)]
+    pub shown_host: String,
 }
 
 impl fmt::Display for ObjectReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.map_or("placed", ps::state_name);
-        write!(f, "{} on {}: {state}", short(&self.object), self.host)?;
+        write!(f, "{} on {}: {state}", short(&self.object), self.shown_host)?;
         self.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
     }
 }
@@ -69,9 +72,15 @@ impl Progress {
         // A host that is away answers nobody; the plan's notes tell of it.
         let report = |object: &ObjectId, kind, process: ProcessId| {
             let host = inventory.host(process)?;
-            let (object, name) = (object.clone(), host.name.clone());
-            let report =
-                ObjectReport { object, kind, host: name, process, state: None, reason: None };
+            let report = ObjectReport {
+                object: object.clone(),
+                kind,
+                host: host.name.clone(),
+                process,
+                state: None,
+                reason: None,
+                shown_host: ps::shown_host(inventory, process),
+            };
             Some((report, host.incarnation))
         };
         let objects = placed.iter().flat_map(|(object, placed)| {

@@ -193,7 +193,8 @@ fn check_runs_on(inventory: &Inventory, args: &Args, target: &ObjectId) -> anyho
     let hosts: Vec<ProcessId> =
         inventory.placements_of(target).map(|(_, stored)| stored.record.host).collect();
     if wanted.is_some_and(|host| !hosts.contains(&host.process)) {
-        let names: Vec<String> = hosts.iter().map(|host| ps::host_name(inventory, *host)).collect();
+        let names: Vec<String> =
+            hosts.iter().map(|host| ps::shown_host(inventory, *host)).collect();
         bail!("{} runs on {} already: leave --on out", short(target), names.join(", "));
     }
     Ok(())
