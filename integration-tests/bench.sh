@@ -7,19 +7,21 @@ page=docs/benchmarks.md
 new=$(mktemp)
 trap 'rm -f "$new"' EXIT
 
-# part TITLE WHAT PACKAGE BENCH: runs one benchmark; one that fails says so in the page, and the others go on.
+# part TITLE WHAT COMMAND...: runs one benchmark; one that fails says so in the page, and the others go on.
 part() {
-    printf '\n==> %s\n' "$1" >&2
-    printf '\n## %s\n\n%s\n\n' "$1" "$2"
-    if ! cargo bench --quiet --package "$3" --bench "$4" 2>"$new.log"; then
-        printf 'Not measured: `cargo bench -p %s --bench %s` failed.\n' "$3" "$4"
+    local title=$1 what=$2
+    shift 2
+    printf '\n==> %s\n' "$title" >&2
+    printf '\n## %s\n\n%s\n\n' "$title" "$what"
+    if "$@" >"$new.out" 2>"$new.log"; then
+        # Markdown as it is, columns of text as text.
+        if grep -q '^|' "$new.out"; then cat "$new.out"; else printf '```text\n%s\n```\n' "$(cat "$new.out")"; fi
+    else
+        printf 'Not measured: `%s` failed.\n' "$*"
         tail -5 "$new.log" >&2
     fi
-    rm -f "$new.log"
+    rm -f "$new.log" "$new.out"
 }
-
-# has BENCH: whether somebody has written it yet.
-has() { [ -e "$1" ] || [ -e "$1.rs" ]; }
 
 machine() {
     local model cores memory
@@ -40,13 +42,13 @@ Compare ratios, not times: contestants take turns in one run, so ratios carry ov
 HEAD
     part 'HTTP: one request' \
         'A greeting over keep-alive connections, 32 at once; servers on one core, a generator that never sleeps on another. CPU time of the server process, the kernel'"'"'s share included, divided by the requests it answered; the median of the rounds.' \
-        integration-tests http
-    if has host/engine/benches/calls; then
-        part 'Calls on one host' 'Component to component, and through the direct codec.' wicker-engine calls
-    fi
-    if has lattice/benches/rpc; then
-        part 'Calls between hosts' 'Lattice RPC beside a raw NATS request and reply.' wicker-lattice rpc
-    fi
+        cargo bench --quiet -p integration-tests --bench http
+    part 'Calls on one host' \
+        'Component to component over a link, and 64 KiB across it; through the direct codec, and through wasmtime'"'"'s dynamic values for comparison.' \
+        cargo bench --quiet -p wicker-engine --bench calls
+    part 'Calls between processes' \
+        'A unary call of lattice RPC (to a component or to a provider: there is no difference on the wire) beside a raw NATS request and reply through the same server.' \
+        cargo run --quiet --release -p wicker-lattice --features testing --example rpc_latency
 } >"$new"
 mv "$new" "$page"
 chmod 644 "$page"
