@@ -24,6 +24,8 @@ pub struct HostConfig {
     pub nats_listen: Option<SocketAddr>,
     /// The data directory; `None`: the default, or its next free sibling.
     pub data: Option<PathBuf>,
+    /// Where compiled components are kept; `None`: in the data directory.
+    pub cache: Option<PathBuf>,
     /// The HTTP listener; `None`: [`DEFAULT_HTTP`], or the next free port.
     pub http: Option<SocketAddr>,
     /// What placement matches against; always holds `host`.
@@ -63,6 +65,7 @@ impl HostConfig {
                 .map(|text| address("--nats-listen", text))
                 .transpose()?,
             data: global.data,
+            cache: global.cache,
             http: args.http.as_deref().map(|text| address("--http", text)).transpose()?,
             labels: labels(&args.labels)?,
             files: args.files,

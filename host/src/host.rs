@@ -77,8 +77,8 @@ impl Host {
         let (url, nats_server) = find_nats(config, &data).await?;
         let member = join(config, &data, &url).await?;
         let bare = Bare::read(member.clone(), &config.bare_files())?;
-        let cache = Some(data.subdir("artifacts")?);
-        let engine = Engine::new(EngineConfig { cache, ..EngineConfig::default() })?;
+        let cache = config.cache.clone().map_or_else(|| data.subdir("artifacts"), Ok)?;
+        let engine = Engine::new(EngineConfig { cache: Some(cache), ..EngineConfig::default() })?;
         let table = Arc::new(Table::default());
         let serve = Arc::new(Served { table: Arc::clone(&table) });
         let rpc_config = RpcConfig::new(&config.lattice, member.process);

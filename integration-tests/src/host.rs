@@ -129,6 +129,8 @@ pub(crate) fn wicker() -> Command {
             command.env_remove(name);
         }
     }
+    // Compiled once for all hosts of all tests: what a cold cache costs is measured by `make bench`.
+    command.env("WICKER_CACHE", program().with_file_name("artifacts"));
     command.kill_on_drop(true);
     command
 }

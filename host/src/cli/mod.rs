@@ -58,6 +58,9 @@ pub struct Global {
     /// Where hosts on this machine keep their state. By default `$XDG_DATA_HOME/wicker` (`~/.local/share/wicker`).
     #[arg(long, global = true, env = "WICKER_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Where compiled components are kept; hosts of one user may share it. By default `artifacts` in the data directory.
+    #[arg(long, global = true, env = "WICKER_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
     /// How to print results.
     #[arg(
         long,

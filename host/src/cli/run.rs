@@ -40,11 +40,8 @@ pub struct Args {
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let shown = args.file.display().to_string();
     let wasm = std::fs::read(&args.file).with_context(|| format!("cannot read {shown}"))?;
-    let cache = global
-        .data
-        .map_or_else(data_dir::default_dir, Ok)
-        .ok()
-        .and_then(|data| artifacts(&data).ok());
+    let data = global.data.map_or_else(data_dir::default_dir, Ok).ok();
+    let cache = global.cache.or_else(|| data.and_then(|data| artifacts(&data).ok()));
     let engine =
         Engine::new(EngineConfig { cache, instances: INSTANCES, ..EngineConfig::default() })?;
     let program = engine.load(wasm.into()).await.with_context(|| format!("cannot run {shown}"))?;
