@@ -1,0 +1,34 @@
+//! The program itself: what it says before it does anything.
+
+use std::process::Command;
+
+fn wicker(args: &[&str]) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_wicker")).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn help_names_every_verb() {
+    let (succeeded, help, _) = wicker(&["--help"]);
+    assert!(succeeded);
+    let verbs = ["up", "deploy", "undeploy", "ps", "inspect", "link", "logs", "events", "run", "call", "provider"];
+    for verb in verbs {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(verb)), "{verb} is missing:\n{help}");
+    }
+}
+
+#[test]
+fn flags_have_their_environment_variables_in_the_help() {
+    let (_, help, _) = wicker(&["up", "--help"]);
+    for variable in ["WICKER_NATS", "WICKER_LATTICE", "WICKER_DATA", "WICKER_HTTP", "WICKER_NATS_LISTEN"] {
+        assert!(help.contains(variable), "{variable} is missing:\n{help}");
+    }
+}
+
+#[test]
+fn unknown_verb_is_refused_with_the_nearest_one() {
+    let (succeeded, _, error) = wicker(&["deplyo"]);
+    assert!(!succeeded);
+    assert!(error.contains("deploy"), "{error}");
+}
