@@ -12,16 +12,24 @@ fn wicker(args: &[&str]) -> (bool, String, String) {
 fn help_names_every_verb() {
     let (succeeded, help, _) = wicker(&["--help"]);
     assert!(succeeded);
-    let verbs = ["up", "deploy", "undeploy", "ps", "inspect", "link", "logs", "events", "run", "call", "provider"];
+    let verbs = [
+        "up", "deploy", "undeploy", "ps", "inspect", "link", "logs", "events", "run", "call",
+        "provider",
+    ];
     for verb in verbs {
-        assert!(help.lines().any(|line| line.trim_start().starts_with(verb)), "{verb} is missing:\n{help}");
+        assert!(
+            help.lines().any(|line| line.trim_start().starts_with(verb)),
+            "{verb} is missing:\n{help}"
+        );
     }
 }
 
 #[test]
 fn flags_have_their_environment_variables_in_the_help() {
     let (_, help, _) = wicker(&["up", "--help"]);
-    for variable in ["WICKER_NATS", "WICKER_LATTICE", "WICKER_DATA", "WICKER_HTTP", "WICKER_NATS_LISTEN"] {
+    for variable in
+        ["WICKER_NATS", "WICKER_LATTICE", "WICKER_DATA", "WICKER_HTTP", "WICKER_NATS_LISTEN"]
+    {
         assert!(help.contains(variable), "{variable} is missing:\n{help}");
     }
 }
