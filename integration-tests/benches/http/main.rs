@@ -17,17 +17,21 @@ mod generator;
 mod native;
 mod wicker;
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use generator::Load;
 use wicker_lattice::testing::NatsServer;
 
 /// Connections that the generator keeps busy.
 const CONNECTIONS: usize = 32;
+
+/// How long a server may take to start; a host compiles its component first.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,8 +52,7 @@ fn main() -> ExitCode {
 /// One server under test.
 pub(crate) struct Contestant {
     name: &'static str,
-    /// The process that answers. Killed with this value, after which `others` are.
-    process: Child,
+    server: Server,
     load: Load,
     /// Microseconds of CPU a request, one a round.
     rounds: Vec<f64>,
@@ -57,11 +60,14 @@ pub(crate) struct Contestant {
     _folder: Option<tempfile::TempDir>,
 }
 
-impl Drop for Contestant {
+/// The process that answers. Ends with this value.
+struct Server(Child);
+
+impl Drop for Server {
     fn drop(&mut self) {
         // A host stops what it has started when it is asked to; killed, it could not.
-        _ = Command::new("kill").arg(self.process.id().to_string()).status();
-        _ = self.process.wait();
+        _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        _ = self.0.wait();
     }
 }
 
@@ -75,15 +81,16 @@ impl Contestant {
     ) -> Result<Self> {
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = process.spawn().with_context(|| format!("cannot start {name}"))?;
-        let load = Load::connect(port, CONNECTIONS);
-        let load = load.with_context(|| format!("{name} does not answer"))?;
-        Ok(Self { name, process, load, rounds: Vec::new(), answered: 0, _folder: folder })
+        let server = Server(process);
+        until_it_answers(port).with_context(|| format!("{name} does not answer"))?;
+        let load = Load::connect(port, CONNECTIONS)?;
+        Ok(Self { name, server, load, rounds: Vec::new(), answered: 0, _folder: folder })
     }
 
     fn round(&mut self, time: Duration) -> Result<()> {
-        let before = cpu(self.process.id())?;
+        let before = cpu(self.server.0.id())?;
         let answered = self.load.run(time)?;
-        let used = cpu(self.process.id())?.saturating_sub(before);
+        let used = cpu(self.server.0.id())?.saturating_sub(before);
         self.answered += answered;
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         self.rounds.push(used as f64 / 1000.0 / answered as f64);
@@ -101,6 +108,30 @@ impl Contestant {
         let most = self.rounds.iter().copied().fold(0.0, f64::max);
         (least, most)
     }
+}
+
+/// Waits for the first 200: a host listens before its component is compiled and its route is there.
+fn until_it_answers(port: u16) -> Result<()> {
+    let end = Instant::now() + START_TIMEOUT;
+    loop {
+        let answer = ask_once(port);
+        if answer.as_ref().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            bail!("the last answer was: {answer:?}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn ask_once(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(START_TIMEOUT))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: bench.example\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn compare(options: &[&str]) -> Result<()> {
