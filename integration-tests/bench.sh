@@ -43,6 +43,9 @@ HEAD
     part 'HTTP: one request' \
         'A greeting over keep-alive connections, 32 at once; servers on one core, a generator that never sleeps on another. CPU time of the server process, the kernel'"'"'s share included, divided by the requests it answered; the median of the rounds.' \
         cargo bench --quiet -p integration-tests --bench http
+    part 'Cold start' \
+        'A component whose compiled artifact lies in the cache and that is not loaded, until its first response, in a running engine.' \
+        cargo bench --quiet -p wicker-engine --bench cold
     part 'Calls on one host' \
         'Component to component over a link, and 64 KiB across it; through the direct codec, and through wasmtime'"'"'s dynamic values for comparison.' \
         cargo bench --quiet -p wicker-engine --bench calls
