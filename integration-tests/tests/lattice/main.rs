@@ -1,5 +1,13 @@
 //! Wicker as its users meet it: real hosts, real servers, real components, counted outcomes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::large_futures,
+    reason = "a test, and what only tests call, fails by panicking, and its future may be large"
+)]
+
 mod bodies;
 mod compose;
 mod examples;

@@ -45,7 +45,7 @@ impl Lattice {
     /// `shout.py MODE URL LATTICE OBJECT ...`. Killed when dropped.
     fn python(&self, mode: &str, more: &[String]) -> std::io::Result<Child> {
         python("shout.py")
-            .args([mode, &self.server.url(), LATTICE, TARGET])
+            .args([mode, self.server.url(), LATTICE, TARGET])
             .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -47,6 +47,12 @@ impl<'n> Fields<'n> {
             .find(|(key, _)| key.value == name)
             .map_or(self.span, |(key, _)| key.span)
     }
+
+    /// Where the file says on how many hosts, and on which: at `placement`, else `replicas`, else the whole entry.
+    pub(super) fn spread_span(&self) -> Span {
+        let field = if self.get("placement").is_some() { "placement" } else { "replicas" };
+        self.key_span(field)
+    }
 }
 
 impl Reader<'_> {

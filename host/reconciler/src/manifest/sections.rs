@@ -143,7 +143,7 @@ impl Reader<'_> {
             self.error(name.span, format!("{what} has no image"), help);
         }
         let spread = self.spread(&fields).unwrap_or_default();
-        let spread = Spanned::new(spread, fields.key_span("replicas"));
+        let spread = Spanned::new(spread, fields.spread_span());
         let digest = fields.get("digest").and_then(|node| self.digest(node));
         let limits = fields.get("limits").map(|node| self.limits(node)).unwrap_or_default();
         let grants = fields.get("grants").map(|node| self.grants(node)).unwrap_or_default();
@@ -309,7 +309,7 @@ impl Reader<'_> {
         let source = self.provider_source(&what, &fields);
         let sharing = fields.get("sharing").and_then(|node| self.sharing(node));
         let config = fields.get("config").map(json).unwrap_or_default();
-        let spread = Spanned::new(self.spread(&fields), fields.key_span("replicas"));
+        let spread = Spanned::new(self.spread(&fields), fields.spread_span());
         Some(Provider { name, source: source?, sharing, config, spread })
     }
 
