@@ -220,7 +220,7 @@ fn labels_that_no_host_carries_are_refused() {
     assert_eq!(
         problems(&[text], &[("default/a/x", World::default())], &inventory),
         [
-            "0.yaml:5:5 no host carries {zone: b} | hosts: alpha, beta; a host gets labels by `wicker up --label KEY=VALUE`"
+            "0.yaml:6:5 no host carries {zone: b} | hosts: alpha, beta; a host gets labels by `wicker up --label KEY=VALUE`"
         ]
     );
 }
