@@ -1,7 +1,7 @@
 //! Bare files on the command line of `wicker up`: a `.wasm` becomes a component named after it, for as long as its host
 //! runs.
 //!
-//! [`plan`] decides, pure, which links such components get; [`Bare`] reads the files, writes their records, and removes
+//! `plan` decides, pure, which links such components get; [`Bare`] reads the files, writes their records, and removes
 //! them when the host leaves. Links stay: whoever re-pointed one finds it again.
 
 mod plan;
