@@ -1,3 +1,5 @@
+//! What a host does next, without a host.
+
 use super::*;
 use wicker_lattice::id::ProcessId;
 use wicker_lattice::store::record::{Grants, Limits, Spread};

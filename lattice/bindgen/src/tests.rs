@@ -1,3 +1,5 @@
+//! Expansions against their golden files, and errors that name the WIT.
+
 use proc_macro2::TokenStream;
 use quote::quote;
 

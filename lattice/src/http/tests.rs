@@ -1,3 +1,5 @@
+//! HTTP heads, errors and trailers over the wire and back.
+
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use super::*;

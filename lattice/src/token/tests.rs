@@ -1,3 +1,5 @@
+//! Tokens that must be refused, and the one that is taken.
+
 use super::*;
 
 const NOW: i64 = 1_800_000_000;

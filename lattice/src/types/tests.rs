@@ -1,3 +1,5 @@
+//! Canonical forms and hashes of types.
+
 use wit_parser::Resolve;
 
 use super::{World, from_wit};

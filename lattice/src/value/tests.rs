@@ -1,3 +1,5 @@
+//! Values to bytes and back, and bytes that are refused.
+
 use std::fmt::Debug;
 
 use bytes::Bytes;

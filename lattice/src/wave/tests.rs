@@ -1,3 +1,5 @@
+//! WAVE text to parameters, and results to text.
+
 use super::{FunctionType, Type, encode_params, print_results};
 use crate::value::{Fault, encode};
 

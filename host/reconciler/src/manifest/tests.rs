@@ -1,3 +1,5 @@
+//! What a manifest may say, and what each mistake in it is told.
+
 use wicker_lattice::store::record::FileGrant;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Plans: the fewest writes, and where things are placed.
+
 use proptest::prelude::*;
 use wicker_lattice::id::Incarnation;
 use wicker_lattice::store::record::{Grants, Host, Limits, Link, Route, Scope};

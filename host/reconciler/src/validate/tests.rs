@@ -1,3 +1,5 @@
+//! Manifests against components, each other and the lattice.
+
 use wicker_lattice::id::{Incarnation, ProcessId};
 use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::{Host, ProviderSource, Sharing};

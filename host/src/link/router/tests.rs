@@ -1,3 +1,5 @@
+//! Which process a call goes to, and what is tried again, in paused time.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 

@@ -1,3 +1,5 @@
+//! The links that a provider knows, as they come and go.
+
 use std::collections::BTreeMap;
 
 use wicker_lattice::link::scopes;

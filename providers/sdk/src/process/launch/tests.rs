@@ -1,3 +1,5 @@
+//! What a launched provider is told, as a line and as flags.
+
 use wicker_lattice::store::record::Link;
 
 use super::*;
