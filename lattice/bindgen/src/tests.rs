@@ -18,7 +18,7 @@ fn refusal(wit: &str, interface: &str) -> String {
 
 /// `UPDATE_GOLDEN=1` writes the file anew.
 fn assert_golden(file: &str, actual: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden").join(file);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, actual).unwrap();
     }
@@ -31,7 +31,7 @@ fn assert_golden(file: &str, actual: &str) {
 
 #[test]
 fn every_kind_of_type_has_its_rust_form() {
-    let wit = include_str!("golden/types.wit");
+    let wit = include_str!("../tests/golden/types.wit");
     let expanded =
         expanded(quote!({ inline: #wit, interfaces: ["demo:types/all@1.2.3"] })).unwrap();
     assert_golden("types.rs", &expanded);
@@ -39,7 +39,7 @@ fn every_kind_of_type_has_its_rust_form() {
 
 #[test]
 fn interfaces_that_share_a_resource_share_its_type() {
-    let wit = include_str!("golden/resources.wit");
+    let wit = include_str!("../tests/golden/resources.wit");
     let expanded = expanded(quote!({ inline: #wit, interfaces: ["demo:shelf/swap"] })).unwrap();
     assert_golden("resources.rs", &expanded);
 }

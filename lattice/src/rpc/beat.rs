@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use async_nats::Subject;
 
+use super::clock::{ACCEPT_AFTER, BEAT_EVERY, SILENCE};
+use super::keys::StreamKey;
 use super::outgoing::{Ending, Outgoing};
-use super::shared::{Shared, StreamKey};
-use super::{ACCEPT_AFTER, BEAT_EVERY, SILENCE};
+use super::shared::Shared;
 use crate::frame::Frame;
 
 /// Fine enough for an accept to be about on time.
@@ -29,10 +30,10 @@ impl Shared {
         let stop = self.stop.clone();
         let beating = async {
             let mut idle_ticks = 0;
-            let mut last_ms = self.now_ms();
+            let mut last_ms = self.clock.now_ms();
             loop {
                 tokio::time::sleep(TICK).await;
-                let now = self.now_ms();
+                let now = self.clock.now_ms();
                 if now.saturating_sub(last_ms) > FROZEN_MS {
                     self.forgive(now);
                 }
@@ -40,7 +41,7 @@ impl Shared {
                 idle_ticks = if self.tick(now) { 0 } else { idle_ticks + 1 };
                 if idle_ticks >= REST_AFTER_TICKS {
                     self.rest().await;
-                    last_ms = self.now_ms();
+                    last_ms = self.clock.now_ms();
                     idle_ticks = 0;
                 }
             }
@@ -96,7 +97,7 @@ impl Shared {
                 && let Some(limit) = incoming.credit()
             {
                 let frame = Frame::Credit { stream: key.number, limit };
-                self.tell_process((key.peer, key.attempt), &frame);
+                self.tell_process(key.attempt(), &frame);
             }
         }
         for (key, outgoing) in &self.outgoing.to_vec() {

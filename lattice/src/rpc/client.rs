@@ -3,11 +3,9 @@
 //! A call is one message there and one back. Its future ends at the deadline, when the callee falls silent, when NATS
 //! reports nobody there, or when this process stops; dropped before that, it cancels the callee's work.
 
-use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::Subject;
@@ -15,59 +13,21 @@ use bytes::Bytes;
 use futures::future::poll_immediate;
 use tokio::time::{Instant, timeout_at};
 
-use super::SILENCE;
+use super::attempt::{Name, UnderWay};
 use super::departure::Departure;
 use super::incoming::WINDOW_BYTES_MIN;
-use super::outgoing::Written;
-use super::patience::{Alarm, Patience};
+use super::keys::StreamKey;
 use super::peer::Peer;
-use super::shared::{Shared, StreamKey};
-use super::table::lock;
-use crate::call::{Call, CallError, Invocation, Invoke, Reply, Status, StreamError};
+use super::shared::Shared;
+use super::waiting::Answer;
+use crate::call::{Call, CallError, Invocation, Invoke, Reply, Status};
 use crate::frame::{self, Frame, Outcome, StreamNumber, Value};
-use crate::id::ProcessId;
-use crate::subject::{Attempt, Callee};
-
-/// What an attempt waits for.
-pub(super) enum Answer {
-    /// A reply frame, as it came.
-    Reply(Bytes),
-    /// NATS knows no subscriber.
-    NoResponders,
-    /// This process stops.
-    Stopping,
-}
-
-/// One attempt that is under way.
-pub(super) struct Waiting {
-    pub(super) peer: ProcessId,
-    /// When the callee was last heard of, in the clock of [`Shared::now_ms`].
-    heard_ms: AtomicU64,
-    answer: Mutex<Option<Answer>>,
-    pub(super) patience: Patience,
-}
+use crate::subject::Callee;
 
 /// Calls one process. Cheap to make; what it knows of the process is shared.
 pub(super) struct Remote {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: Arc<Peer>,
-}
-
-/// Names a call in messages.
-struct Name {
-    callee: Callee,
-    to: ProcessId,
-}
-
-impl Waiting {
-    pub(super) fn answer(&self, answer: Answer) {
-        lock(&self.answer).get_or_insert(answer);
-        self.patience.wake();
-    }
-
-    pub(super) fn hear(&self, now_ms: u64) {
-        self.heard_ms.store(now_ms, Ordering::Relaxed);
-    }
 }
 
 impl Invoke for Remote {
@@ -181,7 +141,7 @@ impl Remote {
             Outcome::Failed { status, message } => return Err(CallError { status, message }),
             Outcome::Results { heads, results } => (heads, results),
         };
-        let key = |number| StreamKey { peer: self.peer.id, attempt: attempt.number, number };
+        let key = |number| StreamKey::new((self.peer.id, attempt.number), number);
         let results = match results {
             Value::Whole(results) => results,
             Value::Parts(total) => {
@@ -201,112 +161,6 @@ impl Remote {
         let streams = heads.into_iter().enumerate().map(read).collect();
         attempt.has_results = true;
         Ok(Reply { results, streams })
-    }
-}
-
-/// Registers an attempt; dropped, it leaves nothing behind here or at the callee.
-struct UnderWay {
-    shared: Arc<Shared>,
-    peer: Arc<Peer>,
-    waiting: Arc<Waiting>,
-    number: Attempt,
-    /// The callee may know of it.
-    is_sent: bool,
-    /// The callee has nothing to cancel.
-    is_over: bool,
-    /// The streams have readers of their own.
-    has_results: bool,
-}
-
-impl UnderWay {
-    fn start(shared: &Arc<Shared>, peer: &Arc<Peer>, now: Instant) -> Self {
-        let now_ms = shared.ms_at(now);
-        let waiting = Arc::new(Waiting {
-            peer: peer.id,
-            heard_ms: AtomicU64::new(now_ms),
-            answer: Mutex::new(None),
-            patience: Patience::new(now_ms),
-        });
-        let number = shared.next_attempt();
-        shared.waiting.insert(number, Arc::clone(&waiting));
-        shared.wake_ticker();
-        peer.outstanding.fetch_add(1, Ordering::Relaxed);
-        let (shared, peer) = (Arc::clone(shared), Arc::clone(peer));
-        Self { shared, peer, waiting, number, is_sent: false, is_over: false, has_results: false }
-    }
-
-    /// Waits for the answer, until the deadline or until the callee has been silent for too long.
-    async fn wait(
-        &self,
-        deadline: Instant,
-        now: Instant,
-        name: &Name,
-    ) -> Result<Answer, CallError> {
-        let mut alarm = Alarm::new(deadline.min(now + SILENCE), now);
-        poll_fn(|cx| {
-            self.waiting.patience.register(cx);
-            let answer = lock(&self.waiting.answer).take();
-            if let Some(answer) = answer {
-                return Poll::Ready(Ok(answer));
-            }
-            while alarm.poll(&self.waiting.patience, cx).is_ready() {
-                match self.patience(deadline) {
-                    Ok(until) => alarm.reset(until),
-                    Err(Status::Deadline) => {
-                        return Poll::Ready(Err(
-                            name.error(Status::Deadline, "it has not answered in time")
-                        ));
-                    }
-                    Err(status) => {
-                        return Poll::Ready(Err(name.error(status, "its process fell silent")));
-                    }
-                }
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Until when to wait on, judged now.
-    fn patience(&self, deadline: Instant) -> Result<Instant, Status> {
-        let now = Instant::now();
-        if now >= deadline {
-            return Err(Status::Deadline);
-        }
-        let heard = self.waiting.heard_ms.load(Ordering::Relaxed);
-        let silent = Duration::from_millis(self.shared.now_ms().saturating_sub(heard));
-        let left =
-            SILENCE.checked_sub(silent).filter(|left| !left.is_zero()).ok_or(Status::Lost)?;
-        // One more millisecond: clocks are read twice.
-        Ok(deadline.min(now + left + Duration::from_millis(1)))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.shared.waiting.remove(&self.number);
-        self.peer.outstanding.fetch_sub(1, Ordering::Relaxed);
-        if self.has_results {
-            return;
-        }
-        if self.is_sent && !self.is_over {
-            self.shared.tell(&self.peer, self.number, &Frame::Cancel);
-        }
-        let key = (self.peer.id, self.number);
-        self.shared.forget_results(key);
-        self.shared.end_outgoing(key, Written::ByCaller);
-    }
-}
-
-impl Name {
-    fn error(&self, status: Status, why: &str) -> CallError {
-        let Self { callee, to } = self;
-        CallError::new(status, format!("cannot call {callee} in process {to}: {why}"))
-    }
-
-    /// The results began to arrive and then did not.
-    fn torn(&self, error: &StreamError) -> CallError {
-        self.error(Status::Lost, &format!("its results did not arrive whole: {error}"))
     }
 }
 

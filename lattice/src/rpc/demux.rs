@@ -8,10 +8,11 @@ use async_nats::{Message, StatusCode, Subscriber};
 use futures::StreamExt;
 use tracing::{debug, warn};
 
-use super::client::Answer;
-use super::incoming::Incoming;
-use super::outgoing::{Ending, Then};
-use super::shared::{AttemptKey, Shared, StreamKey};
+use super::incoming::{Incoming, Then};
+use super::keys::{AttemptKey, StreamKey};
+use super::outgoing::Ending;
+use super::shared::Shared;
+use super::waiting::Answer;
 use crate::frame::{self, Frame, StreamNumber};
 use crate::subject::{self, Attempt};
 
@@ -81,13 +82,13 @@ impl Shared {
                 self.on_written(key, stream, |incoming| incoming.pulse(sequence));
             }
             Frame::Credit { stream, limit } => {
-                if let Some(outgoing) = self.outgoing.get(&stream_key(key, stream)) {
-                    outgoing.hear(self.now_ms());
+                if let Some(outgoing) = self.outgoing.get(&StreamKey::new(key, stream)) {
+                    outgoing.hear(self.clock.now_ms());
                     outgoing.credit(limit);
                 }
             }
             Frame::Stop { stream } => {
-                if let Some(outgoing) = self.outgoing.get(&stream_key(key, stream)) {
+                if let Some(outgoing) = self.outgoing.get(&StreamKey::new(key, stream)) {
                     outgoing.end(Ending::Stopped);
                 }
             }
@@ -99,8 +100,8 @@ impl Shared {
         if let Some(waiting) = self.waiting.get(&attempt)
             && waiting.peer == from
         {
-            waiting.hear(self.now_ms());
-            if let Some(peer) = self.known_peer(from) {
+            waiting.hear(self.clock.now_ms());
+            if let Some(peer) = self.peers.known(from) {
                 peer.load.store(load, Ordering::Relaxed);
             }
         }
@@ -115,13 +116,13 @@ impl Shared {
         apply: impl FnOnce(&Incoming),
     ) {
         let (from, attempt) = key;
-        let now = self.now_ms();
+        let now = self.clock.now_ms();
         let begin = || {
             let waiting = self.waiting.get(&attempt)?;
             let is_expected = stream.is_written_by_callee() && waiting.peer == from;
             is_expected.then(|| Arc::new(Incoming::new(now)))
         };
-        match self.incoming.get_or_insert(stream_key(key, stream), begin) {
+        match self.incoming.get_or_insert(StreamKey::new(key, stream), begin) {
             Some(incoming) => {
                 incoming.hear(now);
                 apply(&incoming);
@@ -132,8 +133,4 @@ impl Shared {
             }
         }
     }
-}
-
-fn stream_key((peer, attempt): AttemptKey, number: StreamNumber) -> StreamKey {
-    StreamKey { peer, attempt, number }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::outgoing::{Begun, Writer};
-use super::shared::{AttemptKey, Shared, StreamKey};
+use super::begun::Begun;
+use super::keys::{AttemptKey, StreamKey};
+use super::shared::Shared;
+use super::writer::Writer;
 use crate::call::{ByteStream, VALUE_BYTES_MAX};
 use crate::frame::{Head, STREAMS_MAX, StreamNumber, Value};
 
@@ -85,11 +87,10 @@ impl Parting {
     pub(super) fn start(
         self,
         shared: &Arc<Shared>,
-        (peer, attempt): AttemptKey,
+        attempt: AttemptKey,
         credit: u64,
     ) -> Vec<Writer> {
-        let write =
-            |(number, begun)| shared.write(StreamKey { peer, attempt, number }, begun, credit);
+        let write = |(number, begun)| shared.write(StreamKey::new(attempt, number), begun, credit);
         self.0.into_iter().filter_map(write).collect()
     }
 }

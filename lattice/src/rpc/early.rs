@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::shared::AttemptKey;
+use super::keys::AttemptKey;
 use super::table::lock;
 
 /// Remembered at once, at most. One that is forgotten costs a call that nobody waits for, until its deadline.

@@ -5,19 +5,15 @@
 //! what was lost, and tells the writer that its reader lives. The window starts small and doubles as it is used.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt};
+use bytes::Bytes;
 
-use super::outgoing::Then;
-use super::shared::{AttemptKey, Shared, StreamKey};
 use super::table::lock;
-use crate::call::{ByteStream, StreamError};
-use crate::frame::{Frame, Head, StreamNumber};
+use crate::call::StreamError;
+use crate::frame::Head;
 
 /// What a stream's writer may send before it hears more.
 pub(super) const WINDOW_BYTES_MIN: u64 = 256 << 10;
@@ -30,11 +26,24 @@ pub(super) const WINDOW_BYTES_MAX: u64 = 2 << 20;
 const WINDOWS_BYTES_MAX: u64 = 32 << 20;
 
 pub(super) struct Incoming {
-    /// When its writer was last heard of, in the clock of [`Shared::now_ms`].
+    /// When its writer was last heard of, in the clock of [`super::clock::Clock`].
     pub(super) heard_ms: AtomicU64,
     /// When its credit was last said.
     pub(super) said_ms: AtomicU64,
     state: Mutex<State>,
+}
+
+/// What a reader takes.
+pub(super) enum Taken {
+    Chunk(Bytes),
+    End(Result<(), StreamError>),
+}
+
+/// What comes after a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    More,
+    End,
 }
 
 struct State {
@@ -68,7 +77,7 @@ impl Incoming {
     }
 
     /// Puts the stream's beginning before what may have overtaken it.
-    fn begin(&self, head: Head) {
+    pub(super) fn begin(&self, head: Head) {
         let mut state = lock(&self.state);
         let len = head.bytes.len() as u64;
         state.received += len;
@@ -124,6 +133,25 @@ impl Incoming {
         state.end.is_none().then_some(state.limit)
     }
 
+    /// Takes what came next, or leaves the reader's waker. Says how far the writer may go, where that changed; `streams`
+    /// share the process's memory.
+    pub(super) fn poll(&self, streams: usize, cx: &Context<'_>) -> Poll<(Taken, Option<u64>)> {
+        let mut state = lock(&self.state);
+        if let Some(bytes) = state.queue.pop_front() {
+            state.consumed += bytes.len() as u64;
+            return Poll::Ready((Taken::Chunk(bytes), state.refill(streams)));
+        }
+        if let Some(end) = state.end.clone() {
+            return Poll::Ready((Taken::End(end), None));
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(super) fn hear(&self, now_ms: u64) {
+        self.heard_ms.store(now_ms, Ordering::Relaxed);
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let waker = {
             let mut state = lock(&self.state);
@@ -166,123 +194,6 @@ impl State {
             self.limit = self.limit.max(self.consumed + self.window);
             self.limit
         })
-    }
-}
-
-/// Reads one [`Incoming`]. Dropping it tells the writer to stop.
-struct Reader {
-    shared: Arc<Shared>,
-    incoming: Arc<Incoming>,
-    key: StreamKey,
-    has_ended: bool,
-}
-
-impl Reader {
-    fn tell(&self, frame: &Frame) {
-        self.shared.tell_process((self.key.peer, self.key.attempt), frame);
-    }
-}
-
-impl Stream for Reader {
-    type Item = Result<Bytes, StreamError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.has_ended {
-            return Poll::Ready(None);
-        }
-        let streams = self.shared.incoming.len();
-        let (item, credit) = {
-            let mut state = lock(&self.incoming.state);
-            if let Some(bytes) = state.queue.pop_front() {
-                state.consumed += bytes.len() as u64;
-                (Some(Ok(bytes)), state.refill(streams))
-            } else if let Some(end) = state.end.clone() {
-                (end.err().map(Err), None)
-            } else {
-                state.waker = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-        };
-        if let Some(limit) = credit {
-            self.tell(&Frame::Credit { stream: self.key.number, limit });
-        }
-        if !matches!(item, Some(Ok(_))) {
-            self.has_ended = true;
-            self.shared.incoming.remove(&self.key);
-        }
-        Poll::Ready(item)
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.shared.incoming.remove(&self.key);
-        if self.incoming.credit().is_some() {
-            self.tell(&Frame::Stop { stream: self.key.number });
-        }
-    }
-}
-
-impl Shared {
-    /// The stream `key` as its reader sees it; `head` came with the value that refers to it.
-    pub(super) fn read(self: &Arc<Self>, key: StreamKey, head: Head) -> ByteStream {
-        if head.is_all {
-            return ByteStream::from_bytes(head.bytes);
-        }
-        let make = || Some(Arc::new(Incoming::new(self.now_ms())));
-        let Some(incoming) = self.incoming.get_or_insert(key, make) else {
-            return ByteStream::new(futures::stream::empty());
-        };
-        incoming.begin(head);
-        self.wake_ticker();
-        if !key.number.is_written_by_callee()
-            && let Some(limit) = incoming.credit()
-        {
-            let frame = Frame::Credit { stream: key.number, limit };
-            self.tell_process((key.peer, key.attempt), &frame);
-        }
-        ByteStream::new(Reader { shared: Arc::clone(self), incoming, key, has_ended: false })
-    }
-
-    /// A value that follows its frame in chunks, once all of it is here.
-    ///
-    /// # Errors
-    /// It never became whole, or is not as long as it was announced.
-    pub(super) async fn gather(
-        self: &Arc<Self>,
-        key: StreamKey,
-        total: u32,
-    ) -> Result<Bytes, StreamError> {
-        let total = usize::try_from(total).unwrap_or(usize::MAX);
-        let mut chunks = self.read(key, Head::default());
-        let mut value = BytesMut::new();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk?;
-            if value.len() + chunk.len() > total {
-                return Err(StreamError::Lost("a value is longer than announced".to_owned()));
-            }
-            value.extend_from_slice(&chunk);
-        }
-        if value.len() < total {
-            return Err(StreamError::Lost("a value is shorter than announced".to_owned()));
-        }
-        Ok(value.freeze())
-    }
-
-    /// Forgets streams of the callee that nobody will read: those below `count` and the results themselves.
-    pub(super) fn forget_results(&self, key: AttemptKey) {
-        if self.incoming.len() == 0 {
-            return;
-        }
-        for number in (0x80..=u8::MAX).map(StreamNumber) {
-            self.incoming.remove(&StreamKey { peer: key.0, attempt: key.1, number });
-        }
-    }
-}
-
-impl Incoming {
-    pub(super) fn hear(&self, now_ms: u64) {
-        self.heard_ms.store(now_ms, Ordering::Relaxed);
     }
 }
 

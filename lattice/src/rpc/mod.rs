@@ -27,21 +27,37 @@
 //! Refuses to: choose a process, retry, or route: that is the host's router, above this. Everything that a router
 //! needs to know is in the [`crate::call::Status`] of the error and in [`Rpc::load_of`] and [`Rpc::outstanding`].
 
+mod attempt;
 mod beat;
+mod begun;
+mod callees;
 mod client;
+mod clock;
+mod config;
 mod demux;
 mod departure;
+mod drain;
 mod early;
 mod incoming;
+mod keys;
 mod leave;
 mod outgoing;
 mod patience;
 mod peer;
+mod queries;
 mod query;
+mod reader;
 mod running;
+mod serve;
 mod server;
 mod shared;
 mod table;
+mod waiting;
+mod writer;
+
+pub use clock::{ACCEPT_AFTER, BEAT_EVERY, SILENCE};
+pub use config::RpcConfig;
+pub use drain::DrainError;
 
 use std::fmt;
 use std::future::Future;
@@ -53,34 +69,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::DropGuard;
 
-use crate::call::{CallError, Invoke, Status};
+use crate::call::{CallError, Invoke};
 use crate::id::{ProcessId, is_name};
 use crate::nats::{MessageError, Nats, message};
 use crate::subject;
 use shared::Shared;
-
-/// A callee that has not answered by then says that it is at it.
-pub const ACCEPT_AFTER: Duration = Duration::from_millis(50);
-
-/// How often the two ends of whatever is under way show that they live.
-pub const BEAT_EVERY: Duration = Duration::from_secs(1);
-
-/// Three missed beats: whoever is silent for so long is taken for lost.
-pub const SILENCE: Duration = Duration::from_secs(3);
-
-/// What a process that calls and is called must know.
-#[derive(Debug, Clone)]
-pub struct RpcConfig {
-    /// The lattice.
-    pub lattice: String,
-    /// This process. Two that run under one id take each other's calls.
-    pub process: ProcessId,
-    /// Calls from other processes served at once; more are answered `overloaded`. Default 4096.
-    pub in_flight_max: usize,
-    /// Bytes of parameters, too large for one message, that may be arriving at once; calls that would exceed it are
-    /// answered `overloaded`. Default 256 MiB.
-    pub gathering_bytes_max: usize,
-}
 
 /// This process's part in lattice RPC. Clones share it; it stops when the last is gone.
 #[derive(Clone)]
@@ -111,30 +104,6 @@ pub enum RpcError {
     /// NATS does not take the subscriptions.
     #[error("cannot listen for calls")]
     Listen(#[from] MessageError),
-}
-
-/// Calls were still being served when the grace period ended; they were cut off.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{calls} calls and {streams} streams were cut off after {grace:?}")]
-pub struct DrainError {
-    /// Calls without an answer.
-    pub calls: usize,
-    /// Streams of answers that had not ended.
-    pub streams: usize,
-    /// How long they were given.
-    pub grace: Duration,
-}
-
-impl RpcConfig {
-    /// The defaults, for this process in this lattice.
-    pub fn new(lattice: impl Into<String>, process: ProcessId) -> Self {
-        Self {
-            lattice: lattice.into(),
-            process,
-            in_flight_max: 4096,
-            gathering_bytes_max: 256 << 20,
-        }
-    }
 }
 
 impl Rpc {
@@ -185,13 +154,13 @@ impl Rpc {
     /// How busy `process` last said it was: 0 idle (or never called), 255 full.
     #[must_use]
     pub fn load_of(&self, process: ProcessId) -> u8 {
-        self.shared.known_peer(process).map_or(0, |peer| peer.load.load(Ordering::Relaxed))
+        self.shared.peers.known(process).map_or(0, |peer| peer.load.load(Ordering::Relaxed))
     }
 
     /// Calls of this process that `process` has not answered yet.
     #[must_use]
     pub fn outstanding(&self, process: ProcessId) -> u32 {
-        self.shared.known_peer(process).map_or(0, |peer| peer.outstanding.load(Ordering::Relaxed))
+        self.shared.peers.known(process).map_or(0, |peer| peer.outstanding.load(Ordering::Relaxed))
     }
 
     /// Calls of other processes being served here.
@@ -225,14 +194,7 @@ impl Rpc {
         A: Serialize,
         F: Future<Output = Result<A, CallError>> + Send + 'static,
     {
-        let bad = |error: serde_json::Error| {
-            CallError::new(Status::BadFrame, format!("cannot read the question: {error}"))
-        };
-        let handler = move |question: serde_json::Value| -> query::Answering {
-            let answering = serde_json::from_value(question).map(&answer).map_err(bad);
-            Box::pin(async move { serde_json::to_value(answering?.await?).map_err(bad) })
-        };
-        table::lock(&self.shared.queries).insert(verb.to_owned(), Arc::new(handler));
+        self.shared.queries.on(verb, answer);
     }
 
     /// Takes no more calls (they are told [`Status::Draining`]), waits at most `grace` for those under way and the
@@ -243,54 +205,7 @@ impl Rpc {
     /// # Errors
     /// Something had not ended after `grace`; it was cut off.
     pub async fn drain(&self, grace: Duration) -> Result<(), DrainError> {
-        self.shared.is_draining.store(true, Ordering::SeqCst);
-        let drained = tokio::time::timeout(grace, self.shared.until_idle()).await;
-        self.shared.serving.cancel();
-        let (calls, streams) = (self.shared.running.len(), self.shared.answering());
-        for (_, running) in self.shared.running.to_vec() {
-            running.cancel();
-        }
-        self.shared.left.cancelled().await;
-        tokio::join!(self.shared.nats.calls().settle(), self.shared.nats.bulk().settle());
-        drained.map_err(|_| DrainError { calls, streams, grace })
-    }
-}
-
-impl Shared {
-    /// Streams of answers that are being written.
-    fn answering(&self) -> usize {
-        let outgoing = self.outgoing.to_vec();
-        outgoing.iter().filter(|(key, _)| key.number.is_written_by_callee()).count()
-    }
-
-    /// Resolves once nothing is served and no stream is written.
-    async fn until_idle(&self) {
-        loop {
-            let ended = self.ended.notified();
-            tokio::pin!(ended);
-            ended.as_mut().enable();
-            if self.running.len() == 0 && self.answering() == 0 {
-                return;
-            }
-            ended.await;
-        }
-    }
-
-    /// When this stops, nothing may go on waiting for it.
-    async fn fail_when_stopped(self: Arc<Self>) {
-        self.stop.cancelled().await;
-        for (_, waiting) in self.waiting.to_vec() {
-            waiting.answer(client::Answer::Stopping);
-        }
-        for (_, running) in self.running.to_vec() {
-            running.cancel();
-        }
-        for (_, incoming) in self.incoming.to_vec() {
-            incoming.lose("this process is stopping");
-        }
-        for (_, outgoing) in self.outgoing.to_vec() {
-            outgoing.end(outgoing::Ending::Stopped);
-        }
+        self.shared.drain(grace).await
     }
 }
 

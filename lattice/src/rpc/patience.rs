@@ -21,7 +21,7 @@ const NEAR: Duration = Duration::from_millis(200);
 
 /// What a wait shares with the ticker, and with whoever ends it.
 pub(super) struct Patience {
-    /// When the wait began, in the clock of [`super::shared::Shared::now_ms`].
+    /// When the wait began, in the clock of [`super::clock::Clock`].
     pub(super) since_ms: u64,
     is_slow: AtomicBool,
     waker: AtomicWaker,

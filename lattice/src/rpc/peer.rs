@@ -1,8 +1,8 @@
 //! What this process knows of another one: its subjects, how busy it says it is, how many calls it owes us.
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32};
+use std::sync::{Arc, Mutex};
 
 use async_nats::Subject;
 
@@ -12,6 +12,16 @@ use crate::subject::{self, Attempt, Callee};
 
 /// Functions whose subject is remembered; more are written each time they are called.
 const SUBJECTS_MAX: usize = 1024;
+
+/// Peers after which those that nobody talks to are forgotten: every `wicker call` is a process of its own.
+const PEERS_MAX: usize = 1024;
+
+/// The processes that this one talks to.
+pub(super) struct Peers {
+    lattice: String,
+    own: ProcessId,
+    peers: Mutex<Map<ProcessId, Arc<Peer>>>,
+}
 
 pub(super) struct Peer {
     pub(super) id: ProcessId,
@@ -29,8 +39,32 @@ pub(super) struct Peer {
     subjects: Mutex<Map<Callee, Subject>>,
 }
 
+impl Peers {
+    pub(super) fn new(lattice: &str, own: ProcessId) -> Self {
+        Self { lattice: lattice.to_owned(), own, peers: Mutex::default() }
+    }
+
+    pub(super) fn get(&self, id: ProcessId) -> Arc<Peer> {
+        let mut peers = lock(&self.peers);
+        if let Some(peer) = peers.get(&id) {
+            return Arc::clone(peer);
+        }
+        if peers.len() >= PEERS_MAX {
+            peers.retain(|_, peer| Arc::strong_count(peer) > 1);
+        }
+        let peer = Arc::new(Peer::new(&self.lattice, self.own, id));
+        peers.insert(id, Arc::clone(&peer));
+        peer
+    }
+
+    /// The peer, if it was ever talked to.
+    pub(super) fn known(&self, id: ProcessId) -> Option<Arc<Peer>> {
+        lock(&self.peers).get(&id).cloned()
+    }
+}
+
 impl Peer {
-    pub(super) fn new(lattice: &str, own: ProcessId, id: ProcessId) -> Self {
+    fn new(lattice: &str, own: ProcessId, id: ProcessId) -> Self {
         let without_attempt = |subject: String| {
             let end = subject.len() - 1;
             subject.get(..end).unwrap_or_default().to_owned()

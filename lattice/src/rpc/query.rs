@@ -1,7 +1,5 @@
 //! Questions to this process, in JSON: `wicker inspect` and `wicker logs` ask them.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_nats::{Message, Subject, Subscriber};
@@ -11,7 +9,6 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::shared::Shared;
-use super::table::lock;
 use crate::call::{CallError, Status};
 use crate::nats::message::{self, Answer};
 
@@ -20,12 +17,6 @@ const QUERIES_MAX: usize = 64;
 
 /// Answers go to inboxes only, so that nobody makes this process publish elsewhere.
 const INBOX: &str = "_INBOX.";
-
-/// An answer under way.
-pub(super) type Answering = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
-
-/// Answers one verb.
-pub(super) type QueryHandler = Arc<dyn Fn(Value) -> Answering + Send + Sync>;
 
 impl Shared {
     pub(super) async fn read_queries(self: Arc<Self>, mut queries: Subscriber) {
@@ -53,15 +44,11 @@ impl Shared {
 
     async fn answer_query(&self, message: &Message) -> Result<Value, CallError> {
         let verb = message.subject.rsplit('.').next().unwrap_or_default();
-        let handler = lock(&self.queries).get(verb).cloned();
-        let Some(handler) = handler else {
+        let Some(answering) = self.queries.ask(verb, &message.payload) else {
             let message = format!("process {} does not answer `{verb}`", self.config.process);
             return Err(CallError::new(Status::NotFound, message));
         };
-        let question = serde_json::from_slice(&message.payload).map_err(|error| {
-            CallError::new(Status::BadFrame, format!("cannot read the question: {error}"))
-        })?;
-        handler(question).await
+        answering.await
     }
 
     async fn publish_answer(&self, reply_to: Subject, answer: Result<Value, CallError>) {

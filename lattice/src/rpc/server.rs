@@ -9,9 +9,11 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::outgoing::Written;
-use super::running::{Admitted, Running};
-use super::shared::{AttemptKey, Shared, StreamKey};
+use super::keys::{AttemptKey, StreamKey};
+use super::running::Running;
+use super::serve::Admitted;
+use super::shared::Shared;
+use super::writer::Written;
 use crate::call::{Call, CallError, LinkRef, Status};
 use crate::frame::{Request, StreamNumber, Value};
 use crate::subject::{self, Callee};
@@ -45,7 +47,7 @@ impl Shared {
             self.admit().and_then(|()| self.read_request(key, now, tokens, message.payload));
         match taken {
             Ok(Taken { call, credit, parts, callee }) => {
-                let now_ms = self.ms_at(now);
+                let now_ms = self.clock.ms_at(now);
                 if self.early_cancels.take(&key, now_ms) {
                     return;
                 }
@@ -80,18 +82,18 @@ impl Shared {
     /// The call that a message asks for.
     fn read_request(
         self: &Arc<Self>,
-        (peer, attempt): AttemptKey,
+        key: AttemptKey,
         now: Instant,
         tokens: &str,
         message: Bytes,
     ) -> Result<Taken, CallError> {
         let bad =
             |why: &str| CallError::new(Status::BadFrame, format!("cannot read the request: {why}"));
-        let callee = self.callee(tokens).ok_or_else(|| bad("its subject names no function"))?;
+        let callee =
+            self.callees.get(tokens).ok_or_else(|| bad("its subject names no function"))?;
         let request = Request::decode(message).map_err(|error| bad(&error.to_string()))?;
         let number = StreamNumber::of_params;
-        let read =
-            |(index, head)| self.read(StreamKey { peer, attempt, number: number(index) }, head);
+        let read = |(index, head)| self.read(StreamKey::new(key, number(index)), head);
         let streams = request.heads.into_iter().enumerate().map(read).collect();
         let (params, parts) = match request.params {
             Value::Whole(params) => (params, None),
@@ -119,7 +121,7 @@ impl Shared {
         if let Some(running) = self.running.get(&key) {
             running.cancel();
         } else {
-            self.early_cancels.remember(key, self.now_ms());
+            self.early_cancels.remember(key, self.clock.now_ms());
         }
         self.end_outgoing(key, Written::ByCallee);
     }

@@ -1,53 +1,37 @@
 //! What the parts of one [`super::Rpc`] share: its tables, its wires and its clock.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_nats::Subject;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::RpcConfig;
-use super::client::Waiting;
+use super::callees::Callees;
+use super::clock::Clock;
+use super::config::RpcConfig;
 use super::early::EarlyCancels;
 use super::incoming::Incoming;
+use super::keys::{AttemptKey, StreamKey};
 use super::outgoing::Outgoing;
-use super::peer::Peer;
-use super::query::QueryHandler;
+use super::peer::{Peer, Peers};
+use super::queries::Queries;
 use super::running::Running;
-use super::table::{Map, Table, lock};
+use super::table::Table;
+use super::waiting::Waiting;
 use crate::call::Invoke;
-use crate::frame::{Frame, REQUEST_HEADER_BYTES_MAX, StreamNumber};
+use crate::frame::{Frame, REQUEST_HEADER_BYTES_MAX};
 use crate::id::ProcessId;
 use crate::nats::{Nats, Wire, message};
-use crate::subject::{Attempt, Callee};
+use crate::subject::Attempt;
 
 /// How long a frame may wait for its turn on the connection, when the connection is behind.
-const SEND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// Peers after which those that nobody talks to are forgotten: every `wicker call` is a process of its own.
-const PEERS_MAX: usize = 1024;
-
-/// Callees whose subject is remembered; more are parsed each time they are called.
-const CALLEES_MAX: usize = 4096;
-
-/// One attempt at a call, as the callee knows it.
-pub(super) type AttemptKey = (ProcessId, Attempt);
-
-/// One stream between this process and another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct StreamKey {
-    /// The process at its other end.
-    pub(super) peer: ProcessId,
-    pub(super) attempt: Attempt,
-    pub(super) number: StreamNumber,
-}
+const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct Shared {
     pub(super) config: RpcConfig,
@@ -73,14 +57,14 @@ pub(super) struct Shared {
     pub(super) incoming: Table<StreamKey, Arc<Incoming>>,
     pub(super) outgoing: Table<StreamKey, Arc<Outgoing>>,
     pub(super) early_cancels: EarlyCancels,
-    pub(super) queries: Mutex<HashMap<String, QueryHandler>>,
+    pub(super) queries: Queries,
     /// Wakes the ticker when there is something to beat for again.
     pub(super) ticker: Notify,
     pub(super) is_ticker_parked: AtomicBool,
-    peers: Mutex<Map<ProcessId, Arc<Peer>>>,
-    callees: Mutex<Map<String, Arc<Callee>>>,
+    pub(super) peers: Peers,
+    pub(super) callees: Callees,
+    pub(super) clock: Clock,
     attempts: AtomicU64,
-    started: Instant,
 }
 
 impl Shared {
@@ -103,26 +87,15 @@ impl Shared {
             incoming: Table::new(),
             outgoing: Table::new(),
             early_cancels: EarlyCancels::default(),
-            queries: Mutex::new(HashMap::new()),
+            queries: Queries::default(),
             ticker: Notify::new(),
             is_ticker_parked: AtomicBool::new(false),
-            peers: Mutex::default(),
-            callees: Mutex::default(),
+            peers: Peers::new(&config.lattice, config.process),
+            callees: Callees::default(),
+            clock: Clock::start(),
             attempts: AtomicU64::new(fastrand::u64(..)),
-            started: Instant::now(),
             config,
         })
-    }
-
-    /// Milliseconds since this started; its own clock, for silence and beats.
-    pub(super) fn now_ms(&self) -> u64 {
-        self.ms_at(Instant::now())
-    }
-
-    /// The same, of a clock that was read already.
-    pub(super) fn ms_at(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.started);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn next_attempt(&self) -> Attempt {
@@ -130,34 +103,7 @@ impl Shared {
     }
 
     pub(super) fn peer(&self, id: ProcessId) -> Arc<Peer> {
-        let mut peers = lock(&self.peers);
-        if let Some(peer) = peers.get(&id) {
-            return Arc::clone(peer);
-        }
-        if peers.len() >= PEERS_MAX {
-            peers.retain(|_, peer| Arc::strong_count(peer) > 1);
-        }
-        let peer = Arc::new(Peer::new(&self.config.lattice, self.config.process, id));
-        peers.insert(id, Arc::clone(&peer));
-        peer
-    }
-
-    /// The peer, if it was ever talked to.
-    pub(super) fn known_peer(&self, id: ProcessId) -> Option<Arc<Peer>> {
-        lock(&self.peers).get(&id).cloned()
-    }
-
-    /// Who is called by the last tokens of a subject. Reading them costs more than looking them up.
-    pub(super) fn callee(&self, tokens: &str) -> Option<Arc<Callee>> {
-        let mut callees = lock(&self.callees);
-        if let Some(callee) = callees.get(tokens) {
-            return Some(Arc::clone(callee));
-        }
-        let callee = Arc::new(Callee::from_tokens(tokens)?);
-        if callees.len() < CALLEES_MAX {
-            callees.insert(tokens.to_owned(), Arc::clone(&callee));
-        }
-        Some(callee)
+        self.peers.get(id)
     }
 
     /// How busy this process is: 0 idle, 255 full.
@@ -203,5 +149,12 @@ impl Shared {
             }
         };
         self.tasks.spawn_on(sending, &wire.io);
+    }
+
+    /// Tells whoever drains that something ended.
+    pub(super) fn note_idle(&self) {
+        if self.is_draining.load(Ordering::Acquire) {
+            self.ended.notify_waiters();
+        }
     }
 }

@@ -2,23 +2,19 @@
 //!
 //! A write that failed with [`StoreError::Unavailable`] may have been applied: read again before deciding.
 
-use std::time::Duration;
-
-use async_nats::jetstream::context::KeyValueErrorKind;
+use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
-use async_nats::jetstream::{Context, stream};
 use futures::TryStreamExt as _;
 
+use crate::store::entry::{Entry, StoreError, decode, encode};
 use crate::store::key::{self, Bucket, Record};
+use crate::store::open::{BucketConfig, open_bucket, open_images};
 use crate::store::record::{Lattice, SCHEMA_VERSION};
 use crate::store::watch::Watch;
 
 /// Revisions kept of each spec key: what `wicker history` shows and `rollback` returns to.
 const SPEC_HISTORY: i64 = 10;
-
-/// Within which the server drops a message with the id of an earlier one; its own default.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// The state of one lattice. Cheap to clone.
 #[derive(Clone)]
@@ -26,17 +22,6 @@ pub struct Store {
     spec: kv::Store,
     status: kv::Store,
     pub(super) images: ObjectStore,
-}
-
-/// A record as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry<R> {
-    /// Its key.
-    pub key: String,
-    /// What it says.
-    pub record: R,
-    /// What a write based on it must name.
-    pub revision: u64,
 }
 
 /// The lattice's state cannot be used.
@@ -67,45 +52,6 @@ pub enum OpenError {
     /// The lattice record could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// A record could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Somebody else wrote the key first. Read it again.
-    #[error("`{key}` was changed by somebody else meanwhile")]
-    Conflict {
-        /// Which key.
-        key: String,
-    },
-    /// JetStream did not answer. A write may have been applied.
-    #[error("cannot reach the lattice's state for `{key}`")]
-    Unavailable {
-        /// Which key or filter.
-        key: String,
-        /// What NATS said.
-        #[source]
-        source: async_nats::Error,
-    },
-    /// The value is not what this version of Wicker writes there.
-    #[error("cannot read `{key}`")]
-    Unreadable {
-        /// Which key.
-        key: String,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-impl StoreError {
-    pub(super) fn unavailable(key: &str, source: impl Into<async_nats::Error>) -> Self {
-        Self::Unavailable { key: key.to_owned(), source: source.into() }
-    }
-
-    fn conflict(key: &str) -> Self {
-        Self::Conflict { key: key.to_owned() }
-    }
 }
 
 impl Store {
@@ -307,79 +253,4 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("spec", &self.spec.name).finish_non_exhaustive()
     }
-}
-
-/// What a key-value bucket should be like when it is created.
-#[derive(Debug, Clone)]
-pub struct BucketConfig {
-    /// Letters, digits, `-` and `_`.
-    pub name: String,
-    /// Revisions kept of each key, 1 to 64.
-    pub history: i64,
-    /// Copies in a cluster: 1, 3 or 5.
-    pub replicas: usize,
-}
-
-/// Finds a key-value bucket, or creates it; two processes may do so at once.
-///
-/// Creates the stream itself: the client's own way first asks for the account's limits, in a form that nats-server 2.9
-/// does not answer.
-///
-/// # Errors
-/// JetStream does not answer or refuses the bucket.
-pub async fn open_bucket(
-    jetstream: &Context,
-    config: BucketConfig,
-) -> Result<kv::Store, async_nats::Error> {
-    match jetstream.get_key_value(&config.name).await {
-        Ok(bucket) => return Ok(bucket),
-        Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {}
-        Err(error) => return Err(error.into()),
-    }
-    let created = jetstream
-        .create_stream(stream::Config {
-            name: format!("KV_{}", config.name),
-            subjects: vec![format!("$KV.{}.>", config.name)],
-            max_messages_per_subject: config.history,
-            max_messages: -1,
-            max_bytes: -1,
-            max_message_size: -1,
-            discard: stream::DiscardPolicy::New,
-            storage: stream::StorageType::File,
-            num_replicas: config.replicas,
-            duplicate_window: DUPLICATE_WINDOW,
-            allow_rollup: true,
-            deny_delete: true,
-            allow_direct: true,
-            ..Default::default()
-        })
-        .await;
-    match jetstream.get_key_value(&config.name).await {
-        Ok(bucket) => Ok(bucket),
-        Err(error) => Err(created.err().map_or_else(|| error.into(), Into::into)),
-    }
-}
-
-async fn open_images(
-    jetstream: &Context,
-    config: object_store::Config,
-) -> Result<ObjectStore, async_nats::Error> {
-    if let Ok(images) = jetstream.get_object_store(&config.bucket).await {
-        return Ok(images);
-    }
-    let name = config.bucket.clone();
-    match jetstream.create_object_store(config).await {
-        Ok(images) => Ok(images),
-        Err(error) => jetstream.get_object_store(&name).await.map_err(|_| error.into()),
-    }
-}
-
-fn encode<R: Record>(key: &str, record: &R) -> Result<bytes::Bytes, StoreError> {
-    let json = serde_json::to_vec(record);
-    json.map(Into::into).map_err(|source| StoreError::Unreadable { key: key.to_owned(), source })
-}
-
-pub(super) fn decode<R: Record>(key: &str, value: &[u8]) -> Result<R, StoreError> {
-    serde_json::from_slice(value)
-        .map_err(|source| StoreError::Unreadable { key: key.to_owned(), source })
 }

@@ -14,7 +14,7 @@ use async_nats::jetstream::kv;
 use futures::StreamExt as _;
 use tracing::{debug, warn};
 
-use crate::store::bucket::{Entry, StoreError, decode};
+use crate::store::entry::{Entry, StoreError, decode};
 use crate::store::key::Record;
 
 /// The longest pause before a broken watch is opened again.

@@ -11,7 +11,7 @@ use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record::{Link, Sharing};
 use wicker_process::Tasks;
 
-use crate::instance::Limits;
+use crate::gate::Limits;
 use crate::interface::Interfaces;
 use crate::link::LinkSource;
 
