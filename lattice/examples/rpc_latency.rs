@@ -1,7 +1,7 @@
 //! Lattice RPC against a raw NATS request and reply: an echo of 64 bytes, at 1, 16 and 256 callers.
 //!
 //! The two take turns, round by round, so that a busy moment of the machine hits both; the median of the rounds counts.
-//! CPU is that of this process, callers and callees together, for each call. Run it optimised:
+//! CPU is that of this process, callers and callees together, and that of nats-server, for each call. Run it optimised:
 //!
 //! ```text
 //! cargo run --release -p wicker-lattice --features testing --example rpc_latency
@@ -37,26 +37,31 @@ async fn main() -> anyhow::Result<()> {
         ("rpc", Contestant::Rpc(Remote::start(url, Drive::OwnThreads).await?)),
         ("rpc in one runtime", Contestant::Rpc(Remote::start(url, Drive::Runtime).await?)),
     ];
-    println!("callers                            p50 us       p99 us      calls/s  CPU us/call");
+    println!(
+        "callers                            p50 us       p99 us      calls/s  CPU us/call  server us/call"
+    );
     for callers in [1, 16, 256] {
         let mut rounds = contestants.each_ref().map(|_| Vec::new());
         for _ in 0..ROUNDS {
             for ((_, contestant), rounds) in contestants.iter().zip(&mut rounds) {
-                rounds.push(contestant.round(callers).await?);
+                rounds.push(contestant.round(callers, &server).await?);
             }
         }
         let medians = rounds.map(|rounds| Round::median(&rounds));
         let [raw, ..] = &medians;
         for ((name, _), round) in contestants.iter().zip(&medians) {
-            let Round { p50, p99, rate, cpu } = round;
-            println!("{callers:>7} {name:<20} {p50:>12.1} {p99:>12.1} {rate:>12.0} {cpu:>12.1}");
+            let Round { p50, p99, rate, cpu, server } = round;
             println!(
-                "{:28} {:>11.2}x {:>11.2}x {:>11.2}x {:>11.2}x",
+                "{callers:>7} {name:<20} {p50:>12.1} {p99:>12.1} {rate:>12.0} {cpu:>12.1} {server:>15.1}"
+            );
+            println!(
+                "{:28} {:>11.2}x {:>11.2}x {:>11.2}x {:>11.2}x {:>14.2}x",
                 "",
                 p50 / raw.p50,
                 p99 / raw.p99,
                 rate / raw.rate,
-                cpu / raw.cpu
+                cpu / raw.cpu,
+                server / raw.server
             );
         }
     }
@@ -68,6 +73,7 @@ struct Round {
     p99: f64,
     rate: f64,
     cpu: f64,
+    server: f64,
 }
 
 enum Contestant {
@@ -87,9 +93,10 @@ struct Remote {
 struct Echo;
 
 impl Contestant {
-    async fn round(&self, callers: usize) -> anyhow::Result<Round> {
+    async fn round(&self, callers: usize, server: &NatsServer) -> anyhow::Result<Round> {
         let calls = AtomicUsize::new(0);
-        let (began, cpu) = (Instant::now(), cpu_us()?);
+        let server = server.pid().map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+        let (began, cpu, served) = (Instant::now(), cpu_us("self")?, cpu_us(&server)?);
         let call_on = async || {
             let mut latencies = Vec::new();
             while began.elapsed() < ROUND {
@@ -101,7 +108,8 @@ impl Contestant {
             anyhow::Ok(latencies)
         };
         let each = join_all((0..callers).map(|_| call_on())).await;
-        let (elapsed, cpu) = (began.elapsed(), cpu_us()? - cpu);
+        let (elapsed, cpu, served) =
+            (began.elapsed(), cpu_us("self")? - cpu, cpu_us(&server)? - served);
         let mut all = Vec::new();
         for latencies in each {
             all.extend(latencies?);
@@ -116,6 +124,7 @@ impl Contestant {
             p99: at(99),
             rate: count / elapsed.as_secs_f64(),
             cpu: cpu / count,
+            server: served / count,
         })
     }
 
@@ -212,14 +221,15 @@ impl Round {
             p99: middle(|r| r.p99),
             rate: middle(|r| r.rate),
             cpu: middle(|r| r.cpu),
+            server: middle(|r| r.server),
         }
     }
 }
 
-/// CPU time of all threads of this process.
-fn cpu_us() -> anyhow::Result<f64> {
+/// CPU time of all threads of a process.
+fn cpu_us(process: &str) -> anyhow::Result<f64> {
     let mut total = 0.0;
-    for task in fs::read_dir("/proc/self/task")? {
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;
         let nanoseconds: f64 = text.split(' ').next().unwrap_or_default().parse()?;
         total += nanoseconds / 1e3;
