@@ -268,6 +268,7 @@ fn record(config: &HostConfig, member: &Member) -> HostRecord {
         beat: 0,
         is_draining: false,
         degraded: None,
+        lost_at: None,
     }
 }
 

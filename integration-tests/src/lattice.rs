@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::process::Child;
+use wicker_lattice::id::ObjectId;
 use wicker_lattice::nats::{Nats, NatsConfig};
-use wicker_lattice::store::{Record as _, Store, record};
+use wicker_lattice::store::{Record as _, Store, key, record};
 use wicker_lattice::testing::NatsServer;
 
 use crate::host::{TestHost, wicker};
@@ -178,6 +180,46 @@ impl TestLattice {
             .map(|line| serde_json::from_str(line).expect("each line is JSON"))
             .collect();
         lines
+    }
+
+    /// A `wicker` verb that goes on until it is killed, with its standard output and error in files of that name.
+    ///
+    /// # Panics
+    /// The program does not run.
+    #[expect(clippy::expect_used, reason = "a program that does not run fails the test")]
+    pub(crate) fn spawn(&self, name: &str, args: &[&str]) -> (Child, PathBuf) {
+        let number = self.hosts.fetch_add(1, Ordering::Relaxed);
+        let file = self.folder().join(format!("{name}-{number}"));
+        let open = |path: &Path| File::create(path).expect("the file opens");
+        let child = wicker()
+            .args(["--nats", self.nats.url(), "--lattice", NAME, "--output", "json"])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(open(&file))
+            .stderr(open(&file.with_extension("err")))
+            .spawn()
+            .expect("wicker starts");
+        (child, file)
+    }
+
+    /// Starts a built-in provider by hand, as `id`, and waits until it says that it runs.
+    ///
+    /// # Panics
+    /// It does not.
+    #[expect(clippy::expect_used, reason = "a test without its provider cannot go on")]
+    pub async fn provider(&self, implementation: &str, id: &str) -> Child {
+        let args = ["provider", implementation, "--", "--id", id];
+        let (child, _) = self.spawn("provider", &args);
+        let object: ObjectId = id.parse().expect("an id");
+        eventually("the provider runs", || self.running(&object)).await;
+        child
+    }
+
+    /// What the processes that run `object` say of it; `None` while there is none.
+    pub async fn running(&self, object: &ObjectId) -> Option<Vec<record::Running>> {
+        let entries = self.store.list(&key::running_everywhere(object)).await.ok()?;
+        let running: Vec<_> = entries.into_iter().map(|entry| entry.record).collect();
+        (!running.is_empty()).then_some(running)
     }
 
     /// Runs `wicker up` with arguments that it must refuse, and returns what it said.

@@ -4,6 +4,7 @@
 //! A test reads like what an operator would do: [`TestLattice::start`], [`TestLattice::host`], `wicker` verbs, requests.
 //! Nothing sleeps; [`eventually`] waits for a condition, with a deadline.
 
+mod events;
 mod files;
 mod host;
 mod lattice;
@@ -11,6 +12,7 @@ mod redis;
 mod wait;
 mod web;
 
+pub use events::TestEvents;
 pub use host::TestHost;
 pub use lattice::TestLattice;
 pub use redis::Redis;

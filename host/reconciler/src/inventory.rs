@@ -27,6 +27,8 @@ pub type Records<R> = BTreeMap<String, Stored<R>>;
 pub struct Inventory {
     /// Hosts whose lease is alive, draining ones too.
     pub hosts: Vec<Host>,
+    /// Hosts that have not left and do not answer: lost, or about to be found lost. Nothing is planned on them.
+    pub silent_hosts: Vec<Host>,
     /// All applications.
     pub applications: Records<Application>,
     /// All components.

@@ -55,6 +55,7 @@ fn host(number: u8, name: &str, label: Option<(&str, &str)>) -> Host {
         beat: 7,
         is_draining: false,
         degraded: (number == 2).then(|| "no connection to NATS".to_owned()),
+        lost_at: None,
     }
 }
 

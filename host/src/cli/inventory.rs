@@ -27,15 +27,19 @@ pub async fn read(session: &Session) -> anyhow::Result<Inventory> {
         tokio::try_join!(records(store), records(store), records(store))?;
     let (links, routes, placements) =
         tokio::try_join!(records(store), records(store), records(store))?;
-    let (mut hosts, mut running, types) =
+    let (hosts, mut running, types) =
         tokio::try_join!(all::<Host>(store), all::<Running>(store), all::<Types>(store))?;
     let alive = alive(session, &hosts, &running).await;
-    hosts.retain(|host| alive.contains(&host.process));
     running.retain(|each| alive.contains(&each.process));
-    hosts.sort_by(|a, b| (&a.name, a.process).cmp(&(&b.name, b.process)));
+    let (mut hosts, mut silent_hosts): (Vec<Host>, Vec<Host>) =
+        hosts.into_iter().partition(|host| alive.contains(&host.process));
+    for list in [&mut hosts, &mut silent_hosts] {
+        list.sort_by(|a, b| (&a.name, a.process).cmp(&(&b.name, b.process)));
+    }
     let worlds = types.into_iter().map(|types| (types.digest, types.world));
     Ok(Inventory {
         hosts,
+        silent_hosts,
         applications,
         components,
         providers,

@@ -26,7 +26,7 @@ pub struct Args {}
 /// Everything that runs, as `--output json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Ps {
-    /// Live hosts, by name.
+    /// Live hosts, by name; then those that are silent or lost.
     pub hosts: Vec<HostRow>,
     /// Components, by id and host.
     pub components: Vec<ObjectRow>,
@@ -38,7 +38,7 @@ pub struct Ps {
     pub routes: Vec<RouteRow>,
 }
 
-/// One live host.
+/// One host.
 #[derive(Debug, Clone, Serialize)]
 pub struct HostRow {
     /// Its name.
@@ -51,9 +51,9 @@ pub struct HostRow {
     pub labels: BTreeMap<String, String>,
     /// Wicker's version.
     pub version: String,
-    /// `ready`, `draining` or `degraded`.
+    /// `ready`, `draining`, `degraded`; `silent` where it does not answer, `lost` once its lease has run out, too.
     pub state: &'static str,
-    /// Why it is degraded.
+    /// Why it is degraded, or since when it is lost.
     pub reason: Option<String>,
 }
 
@@ -152,6 +152,8 @@ impl Ps {
         });
         let links = inventory.links.values().map(|stored| link_row(inventory, &stored.record));
         let routes = inventory.routes.values().map(|stored| route_row(inventory, &stored.record));
+        let hosts = inventory.hosts.iter().map(host_row);
+        let silent = inventory.silent_hosts.iter().map(silent_host_row);
         let mut links: Vec<LinkRow> = links.collect();
         links.sort_by(|a, b| {
             (&a.source, &a.interface, &a.name).cmp(&(&b.source, &b.interface, &b.name))
@@ -159,7 +161,7 @@ impl Ps {
         let mut routes: Vec<RouteRow> = routes.collect();
         routes.sort_by(|a, b| a.route.cmp(&b.route));
         Self {
-            hosts: inventory.hosts.iter().map(host_row).collect(),
+            hosts: hosts.chain(silent).collect(),
             components: components.collect(),
             providers: providers.collect(),
             links,
@@ -183,6 +185,14 @@ fn host_row(host: &Host) -> HostRow {
         state,
         reason: host.degraded.clone(),
     }
+}
+
+fn silent_host_row(host: &Host) -> HostRow {
+    let (state, reason) = match &host.lost_at {
+        Some(at) => ("lost", Some(format!("not heard of, found at {at}"))),
+        None => ("silent", Some("it does not answer".to_owned())),
+    };
+    HostRow { state, reason, ..host_row(host) }
 }
 
 fn empty_row(object: &ObjectId, generation: u64) -> ObjectRow {

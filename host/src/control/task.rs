@@ -11,13 +11,13 @@ use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::rpc::Rpc;
 use wicker_lattice::store::record::{Link, Route, Running};
-use wicker_lattice::store::{Change, Entry};
+use wicker_lattice::store::{Change, Entry, Record as _};
 use wicker_provider::{Health, LinkRecord, ProviderInstance};
 
 use super::records::Records;
 use super::status::Since;
 use super::watch::{self, Seen};
-use super::{Handle, Starter, Status, StatusWrite};
+use super::{Handle, Starter, Status, StatusWrite, caretaker};
 use crate::link::Router;
 use crate::member::Member;
 use crate::state::{Attempt, Death, Effect, Event, Failure, Spec, State};
@@ -120,7 +120,7 @@ impl Control {
     pub fn start(parts: Parts) -> ControlHandle {
         let (inputs, receiver) = mpsc::channel(QUEUE);
         watch::start(&parts.member, &inputs);
-        let tasks = parts.member.tasks.clone();
+        let (member, tasks) = (parts.member.clone(), parts.member.tasks.clone());
         let control = Self {
             parts,
             inputs: inputs.clone(),
@@ -132,6 +132,7 @@ impl Control {
             changed: Changed::default(),
         };
         tasks.spawn("control", control.run(receiver));
+        tasks.spawn("caretaker", caretaker::take_turns(member));
         ControlHandle(inputs)
     }
 
@@ -199,7 +200,10 @@ impl Control {
                 }
             }
             Seen::Running(Change::Current) => self.clear_leftovers(),
-            Seen::Running(change) => self.changed.places |= self.records.see_running(change),
+            Seen::Running(change) => {
+                self.say_again(&change);
+                self.changed.places |= self.records.see_running(change);
+            }
             Seen::Link(change) => self.see_link(change),
             Seen::Route(change) => self.see_route(change),
             Seen::Component(Change::Current)
@@ -258,6 +262,17 @@ impl Control {
                 .member
                 .tasks
                 .spawn_work(async move { _ = provider.apply_link(record).await });
+        }
+    }
+
+    /// Writes anew what somebody took for left over, because this host was frozen or cut off for longer than its lease.
+    fn say_again(&self, change: &Change<Running>) {
+        let Change::Deleted { key } = change else { return };
+        let own = self.parts.member.process;
+        let is_it = |word: &&Running| word.process == own && word.key() == *key;
+        let word = self.last_word.values().find(is_it).filter(|_| !self.state.is_draining());
+        if let Some(word) = word {
+            self.parts.status.write(StatusWrite::Put(Box::new(word.clone())));
         }
     }
 

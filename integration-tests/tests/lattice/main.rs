@@ -14,6 +14,7 @@ mod examples;
 mod failover;
 mod isolation;
 mod load;
+mod lost;
 mod processes;
 mod swap;
 mod up;

@@ -231,6 +231,18 @@ impl Store {
         deleted.map_err(|error| StoreError::unavailable(key, error))
     }
 
+    /// Deletes a key whose record still has the revision that it was read at.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: the key has another revision by now. Otherwise as [`StoreError`] says.
+    pub async fn delete_at<R: Record>(&self, key: &str, revision: u64) -> Result<(), StoreError> {
+        let deleted = self.bucket(R::BUCKET).delete_expect_revision(key, Some(revision)).await;
+        deleted.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => StoreError::conflict(key),
+            _ => StoreError::unavailable(key, error),
+        })
+    }
+
     /// Deletes a key of any kind in the spec bucket: for `undeploy`, which knows only keys.
     ///
     /// # Errors

@@ -4,8 +4,8 @@
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
 use crate::store::record::{
-    Application, Component, Host, Lattice, Link, Placement, Provider, ProviderProcess, Route,
-    Running, Scope, Types,
+    Application, Caretaker, Component, Host, Lattice, Link, Placement, Provider, ProviderProcess,
+    Route, Running, Scope, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -36,6 +36,9 @@ pub trait Record: serde::Serialize + serde::de::DeserializeOwned + Send + Sync +
 
 /// The key of the lattice record itself.
 pub const LATTICE: &str = "lattice";
+
+/// The key of the host that looks after leases.
+pub const CARETAKER: &str = "caretaker";
 
 /// The key of an application.
 #[must_use]
@@ -139,6 +142,7 @@ record!(Link, Spec, "link", |value| link(&value.source, &value.scope, &value.nam
 record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
 record!(Types, Spec, "types", |value| types(&value.digest));
 record!(Host, Status, "host", |value| host(value.process));
+record!(Caretaker, Status, "caretaker", |_value| CARETAKER.to_owned());
 record!(ProviderProcess, Status, "process", |value| provider_process(value.process));
 record!(Running, Status, "running", |value| running(&value.object, value.process));
 record!(Placement, Spec, "placement", |value| placement(value.host, &value.object));

@@ -1,4 +1,4 @@
-//! Which hosts are alive, by the reader's own monotonic clock: pure, so that it runs in simulation.
+//! Which processes are alive, by the reader's own monotonic clock: pure, so that it runs in simulation.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::id::{Incarnation, ProcessId};
-use crate::store::record::Host;
+use crate::store::record::{Host, ProviderProcess};
 
 /// How often a process renews its lease.
 pub const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -14,7 +14,38 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// A lease that was not renewed for this long is gone.
 pub const LEASE: Duration = Duration::from_secs(3);
 
-/// What one reader knows about leases. Fed by a watch of [`Host`] records and by the passing of time.
+/// A record that a process renews for as long as it lives.
+pub trait Leased {
+    /// Whose it is.
+    fn process(&self) -> ProcessId;
+    /// Which start of the process wrote it.
+    fn incarnation(&self) -> Incarnation;
+    /// Rises with each renewal.
+    fn beat(&self) -> u64;
+}
+
+macro_rules! leased {
+    ($type:ty) => {
+        impl Leased for $type {
+            fn process(&self) -> ProcessId {
+                self.process
+            }
+
+            fn incarnation(&self) -> Incarnation {
+                self.incarnation
+            }
+
+            fn beat(&self) -> u64 {
+                self.beat
+            }
+        }
+    };
+}
+
+leased!(Host);
+leased!(ProviderProcess);
+
+/// What one reader knows about leases. Fed by a watch of [`Leased`] records and by the passing of time.
 #[derive(Debug, Default)]
 pub struct Leases {
     seen: HashMap<ProcessId, Seen>,
@@ -31,14 +62,14 @@ struct Seen {
 
 impl Leases {
     /// Notes a lease record that arrived at `now`. A record seen before renews nothing.
-    pub fn observe(&mut self, host: &Host, now: Instant) {
+    pub fn observe(&mut self, lease: &impl Leased, now: Instant) {
+        let (process, incarnation, beat) = (lease.process(), lease.incarnation(), lease.beat());
         let is_known = self
             .seen
-            .get(&host.process)
-            .is_some_and(|seen| seen.incarnation == host.incarnation && seen.beat >= host.beat);
+            .get(&process)
+            .is_some_and(|seen| seen.incarnation == incarnation && seen.beat >= beat);
         if !is_known {
-            let seen = Seen { incarnation: host.incarnation, beat: host.beat, at: now };
-            self.seen.insert(host.process, seen);
+            self.seen.insert(process, Seen { incarnation, beat, at: now });
         }
     }
 
@@ -66,11 +97,10 @@ impl Leases {
         now.duration_since(seen.at.max(since)) < LEASE
     }
 
-    /// When the next lease ends, if none is renewed: the time to look again.
+    /// The processes whose leases have ended at `now`.
     #[must_use]
-    pub fn next_expiry(&self, now: Instant) -> Option<Instant> {
-        let since = self.listening_since?;
-        self.seen.values().map(|seen| seen.at.max(since) + LEASE).filter(|end| *end > now).min()
+    pub fn ended(&self, now: Instant) -> Vec<ProcessId> {
+        self.seen.keys().copied().filter(|process| !self.is_alive(*process, now)).collect()
     }
 }
 
@@ -90,6 +120,7 @@ mod tests {
             beat,
             is_draining: false,
             degraded: None,
+            lost_at: None,
         }
     }
 
@@ -101,6 +132,7 @@ mod tests {
         leases.observe(&host(process, 1), start);
         assert!(leases.is_alive(process, start + Duration::from_millis(2_999)));
         assert!(!leases.is_alive(process, start + LEASE));
+        assert_eq!(leases.ended(start + LEASE), [process]);
         leases.observe(&host(process, 2), start + LEASE);
         assert!(leases.is_alive(process, start + LEASE));
     }

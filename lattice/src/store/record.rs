@@ -285,6 +285,22 @@ pub struct Host {
     /// Something does not work; why, for people.
     #[serde(default)]
     pub degraded: Option<String>,
+    /// Its lease ran out and it does not answer: when that was found, RFC 3339. Written by the [`Caretaker`]; the host
+    /// itself takes it back with its next renewal.
+    #[serde(default)]
+    pub lost_at: Option<String>,
+}
+
+/// Status key `caretaker`: the one host that clears up after those whose leases ran out. Claimed by compare-and-swap,
+/// renewed like a lease, and anybody's once it was silent for as long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caretaker {
+    /// Which host.
+    pub process: ProcessId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// Rises by one with each renewal.
+    pub beat: u64,
 }
 
 /// Status key `process.<process>`: the lease of a provider in a process of its own. Renewed like a host's; its readers

@@ -23,6 +23,7 @@ fn host(number: u8, labels: &[(&str, &str)]) -> Host {
         is_draining: false,
         pid: None,
         degraded: None,
+        lost_at: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn host(name: &str, labels: &[(&str, &str)]) -> Host {
         is_draining: false,
         pid: None,
         degraded: None,
+        lost_at: None,
     }
 }
 

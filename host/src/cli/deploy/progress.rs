@@ -206,6 +206,7 @@ mod tests {
             beat: 1,
             is_draining: false,
             degraded: None,
+            lost_at: None,
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Status {
     clock: Clock,
     running: Running,
     lease: ProviderProcess,
+    /// Of the lease as it was last written.
+    revision: u64,
 }
 
 impl Status {
@@ -60,18 +62,27 @@ impl Status {
             pid: Some(std::process::id()),
             beat: 0,
         };
-        Self { store, clock, running, lease }
+        Self { store, clock, running, lease, revision: 0 }
     }
 
     /// Says that it runs.
     pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
-        self.renew().await?;
+        self.lease.beat += 1;
+        self.revision = self.store.put(&self.lease).await?;
         self.store.put(&self.running).await.map(drop)
     }
 
+    /// Says that it still runs; all of it anew, where somebody took it for dead and cleared up after it.
     async fn renew(&mut self) -> Result<(), StoreError> {
         self.lease.beat += 1;
-        self.store.put(&self.lease).await.map(drop)
+        match self.store.update(&self.lease, self.revision).await {
+            Ok(revision) => {
+                self.revision = revision;
+                Ok(())
+            }
+            Err(StoreError::Conflict { .. }) => self.announce().await,
+            Err(error) => Err(error),
+        }
     }
 
     /// Says how it is, if that has changed.
