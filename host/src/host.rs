@@ -24,6 +24,7 @@ use wicker_lattice::store::record::Host as HostRecord;
 use wicker_process::{Clock, Tasks};
 
 use crate::bare::Bare;
+use crate::cli::compile;
 use crate::config::{DEFAULT_HTTP, HostConfig, machine_name};
 use crate::control::{
     Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
@@ -78,7 +79,8 @@ impl Host {
         let member = join(config, &data, &url).await?;
         let bare = Bare::read(member.clone(), &config.bare_files())?;
         let cache = config.cache.clone().map_or_else(|| data.subdir("artifacts"), Ok)?;
-        let engine = Engine::new(EngineConfig { cache: Some(cache), ..EngineConfig::default() })?;
+        let (cache, compiler) = (Some(cache), Some(compile::command()));
+        let engine = Engine::new(EngineConfig { cache, compiler, ..EngineConfig::default() })?;
         let table = Arc::new(Table::default());
         let serve = Arc::new(Served { table: Arc::clone(&table) });
         let rpc_config = RpcConfig::new(&config.lattice, member.process);

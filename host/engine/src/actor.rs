@@ -9,8 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 use wasmtime::component::Instance;
-use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status, TraceContext};
-use wicker_lattice::http;
+use wicker_lattice::call::{CallError, Status, TraceContext};
 use wicker_lattice::link::Links;
 use wicker_process::Tasks;
 
@@ -243,19 +242,6 @@ impl Actor {
         if result.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
-    }
-}
-
-impl Invoke for Actor {
-    fn invoke(&self, call: Call) -> Invocation<'_> {
-        Box::pin(async move {
-            if call.interface == http::interface() {
-                return crate::http::serve(self, call).await;
-            }
-            let result = crate::export::serve(self, call).await;
-            self.count(&result);
-            result
-        })
     }
 }
 

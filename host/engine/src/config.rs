@@ -22,16 +22,37 @@ pub struct EngineConfig {
     pub cache: Option<PathBuf>,
     /// Instances alive at once in each of the two wasmtime engines. Each reserves 4 GiB of address space (not memory).
     pub instances: u32,
-    /// Components compiled at once, on threads of low priority.
+    /// What compiles, in a process of its own. `None`, or no `cache` to leave code in: threads of this process do.
+    pub compiler: Option<CompilerCommand>,
+    /// Components compiled at once. By default one a core, at least 2 and at most 4, for each may take a gigabyte.
     pub compiles: usize,
+    /// Longest compilation in a process of its own. By default ten minutes.
+    pub compile_timeout: Duration,
     /// How values cross between guests and the wire.
     pub codec: Codec,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache: None, instances: 1000, compiles: 4, codec: Codec::Direct }
+        Self {
+            cache: None,
+            instances: 1000,
+            compiler: None,
+            compiles: std::thread::available_parallelism().map_or(1, usize::from).clamp(2, 4),
+            compile_timeout: Duration::from_secs(600),
+            codec: Codec::Direct,
+        }
     }
+}
+
+/// A program that does the work of [`compiler_process`](crate::compiler_process) with the last of its arguments, which
+/// the engine adds. It is of the same build as this one, mostly this one itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompilerCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// What comes before the directory.
+    pub arguments: Vec<String>,
 }
 
 /// How values cross between guests and the wire.

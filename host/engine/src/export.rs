@@ -1,23 +1,18 @@
-//! What is called in a component: finds the function, compares signatures, and runs it in an instance.
+//! What is called in a component: finds the function, compares signatures, and knows how to call it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Accessor, Component, ComponentExportIndex, Func};
-use wicker_lattice::call::{Call, CallError, Reply, Status};
+use wicker_lattice::call::{Call, CallError, Status};
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 use wicker_lattice::types::{FunctionType, TypeHash, World};
 
-use crate::actor::Actor;
-use crate::admission::Permit;
 use crate::codec::shape::{FLAT_PARAMS_MAX, Shape, shape};
 use crate::codec::val::Numbers;
 use crate::codec::{Payload, direct, val};
-use crate::config::{ActorConfig, Codec};
-use crate::failure;
+use crate::config::Codec;
 use crate::import::Imports;
 use crate::instance::{Guest, Live};
 
@@ -29,7 +24,7 @@ pub(crate) struct Exports {
 
 /// One function that a component serves.
 #[derive(Debug)]
-struct Export {
+pub(crate) struct Export {
     index: ComponentExportIndex,
     hash: TypeHash,
     /// How to call it, or why it cannot be called over a link.
@@ -38,7 +33,7 @@ struct Export {
 
 /// How to call a function.
 #[derive(Debug)]
-struct Plan {
+pub(crate) struct Plan {
     shape: Shape,
     codec: Codec,
     ty: FunctionType,
@@ -80,7 +75,8 @@ impl Exports {
         exports
     }
 
-    fn get(&self, call: &Call) -> Result<(&Export, Arc<Plan>), CallError> {
+    /// The function that `call` is for.
+    pub(crate) fn get(&self, call: &Call) -> Result<(&Export, Arc<Plan>), CallError> {
         let Call { target, interface, function, .. } = call;
         let Some(functions) = self.functions.get(interface) else {
             let message = format!("{target} does not export {interface}");
@@ -107,13 +103,27 @@ impl Exports {
     }
 }
 
+impl Export {
+    /// The function in an instance.
+    pub(crate) fn function(&self, live: &mut Live) -> Result<Func, CallError> {
+        let function = live.instance.get_func(&mut live.store, self.index);
+        function.ok_or_else(|| CallError::new(Status::NotFound, "the function is gone"))
+    }
+}
+
 impl Plan {
+    /// Whether streams cross: then the instance must run on after the reply.
+    pub(crate) fn has_streams(&self) -> bool {
+        self.shape.has_streams
+    }
+
     fn is_direct(&self) -> bool {
         // Wasmtime takes more parameters than it can pass flat only when it knows their size at compile time.
         self.codec == Codec::Direct && self.shape.params_flat <= FLAT_PARAMS_MAX
     }
 
-    async fn call(
+    /// Calls `function`.
+    pub(crate) async fn call(
         &self,
         live: &mut Live,
         function: Func,
@@ -126,7 +136,8 @@ impl Plan {
         }
     }
 
-    async fn call_concurrent(
+    /// [`Plan::call`] while the store runs other tasks too.
+    pub(crate) async fn call_concurrent(
         &self,
         accessor: &Accessor<Guest>,
         function: Func,
@@ -138,87 +149,4 @@ impl Plan {
             val::call_concurrent(accessor, function, (&self.ty, &self.numbers), params).await
         }
     }
-}
-
-/// Serves one call.
-pub(crate) async fn serve(actor: &Actor, call: Call) -> Result<Reply, CallError> {
-    let (export, plan) = actor.program().exports().get(&call)?;
-    let deadline = actor.deadline(Some(call.deadline));
-    let permit = actor.admit(deadline).await?;
-    let scope = actor.scope(deadline, call.trace);
-    let params = Payload::new(call.params, call.streams);
-    let work = async {
-        let mut live = actor.take(scope).await?;
-        let function = find(&mut live, export)?;
-        if plan.shape.has_streams {
-            return serve_streams(actor, Streaming { live, function, plan, params, permit }).await;
-        }
-        match plan.call(&mut live, function, params).await {
-            Ok(results) => {
-                actor.give_back(live);
-                Ok(Reply { results: results.bytes, streams: results.streams })
-            }
-            Err(error) => Err(actor.failed(&live.store, &error)),
-        }
-    };
-    actor.within(deadline, work).await
-}
-
-fn find(live: &mut Live, export: &Export) -> Result<Func, CallError> {
-    let function = live.instance.get_func(&mut live.store, export.index);
-    function.ok_or_else(|| CallError::new(Status::NotFound, "the function is gone"))
-}
-
-/// A call with streams: its instance lives on after the reply, until the streams of the reply have ended.
-struct Streaming {
-    live: Live,
-    function: Func,
-    plan: Arc<Plan>,
-    params: Payload,
-    permit: Permit,
-}
-
-async fn serve_streams(actor: &Actor, streaming: Streaming) -> Result<Reply, CallError> {
-    let (answer, answered) = oneshot::channel();
-    let given_up = CancellationToken::new();
-    // Dropped with this future, if the caller gives up before the reply.
-    let guard = given_up.clone().drop_guard();
-    let config = actor.shared_config();
-    actor.tasks().spawn_work(async move {
-        tokio::select! {
-            // Dropping the run drops the store, and with it the guest, wherever it is.
-            () = given_up.cancelled() => {}
-            () = run(streaming, config, answer) => {}
-        }
-    });
-    let reply = answered.await;
-    guard.disarm();
-    reply.unwrap_or_else(|_gone| Err(CallError::new(Status::Draining, "the engine is stopping")))
-}
-
-type Answer = oneshot::Sender<Result<Reply, CallError>>;
-
-async fn run(streaming: Streaming, config: Arc<ActorConfig>, answer: Answer) {
-    let Streaming { mut live, function, plan, params, permit } = streaming;
-    let mut answer = Some(answer);
-    let result = live.store.run_concurrent(async |accessor| {
-        let results = plan.call_concurrent(accessor, function, params).await?;
-        let reply = Reply { results: results.bytes, streams: results.streams };
-        if let Some(answer) = answer.take() {
-            // Whoever called may have gone; then the streams end at once.
-            let _ = answer.send(Ok(reply));
-        }
-        for ending in &results.endings {
-            ending.reached().await;
-        }
-        wasmtime::Result::Ok(())
-    });
-    let result = result.await.and_then(|inner| inner);
-    if let Err(error) = result {
-        let error = failure::failed(&config, Some(&live.store.data().limiter), &error);
-        if let Some(answer) = answer.take() {
-            let _ = answer.send(Err(error));
-        }
-    }
-    drop(permit);
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Instance;
 use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use wicker_lattice::call::TraceContext;
 use wicker_lattice::link::Links;
 
@@ -29,6 +31,25 @@ pub(crate) struct Guest {
     pub(crate) tokens: Tokens,
     /// Set when the store is dropped, before anything in it is: what ends then was cut off.
     pub(crate) is_over: Arc<AtomicBool>,
+}
+
+impl Guest {
+    /// What the actor may touch.
+    pub(crate) fn template(&self) -> &Arc<Template> {
+        &self.call.template
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.wasi.view(&self.call.template)
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.wasi.http(&mut self.call)
+    }
 }
 
 /// A store that says so before it goes, see [`Guest::is_over`].

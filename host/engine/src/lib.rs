@@ -1,8 +1,9 @@
 //! Runs WebAssembly components. Wasmtime lives in here and nowhere else; NATS does not.
 //!
-//! Read in this order: [`config`] (what can be set), [`engine`] (the two wasmtime engines), [`program`] (bytes become
-//! a compiled component), [`actor`] (a component under its name: admission, instances, limits), then the two edges of
-//! an instance: `import` (what it calls) and `export` (what is called in it), both over `codec`.
+//! Read in this order: [`config`] (what can be set), `flavor` (the two wasmtime engines), `compile` (bytes become code),
+//! [`program`] (code with its two edges: `import`, what it calls, and `export`, what is called in it, both over
+//! `codec`), [`engine`] (what programs share), [`actor`] (a program under its name: admission, instances, limits). On
+//! top of that stand the three ways into an actor: `invoke`, [`http`] and [`run`]. Imports lead downwards only.
 //!
 //! The engine knows no host, no link record and no provider: an import leads wherever the
 //! [`Links`](wicker_lattice::link::Links) that the host hands it say.
@@ -16,22 +17,29 @@ pub mod program;
 pub mod run;
 
 mod admission;
-mod cache;
 mod codec;
 mod compile;
 mod deadline;
+mod digest;
 mod export;
 mod failure;
+mod flavor;
 mod import;
 mod instance;
+mod invoke;
 mod limits;
+mod load_error;
+mod loads;
+mod report;
 mod ticker;
 mod tokens;
 mod wasi;
 
 pub use actor::{Actor, ActorError, Stats};
-pub use compile::world_of;
-pub use config::{ActorConfig, Codec, EngineConfig, Limits};
-pub use engine::{Engine, EngineError, Report};
+pub use compile::{CacheError, compiler_process, world_of};
+pub use config::{ActorConfig, Codec, CompilerCommand, EngineConfig, Limits};
+pub use engine::{Engine, EngineError};
+pub use load_error::{Cause, LoadError};
 pub use log::{Level, LogLine, LogSink, Origin};
-pub use program::{LoadError, Program};
+pub use program::Program;
+pub use report::Report;

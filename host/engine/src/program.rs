@@ -2,15 +2,19 @@
 
 use std::fmt;
 
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{InstancePre, Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyIndices;
+use wasmtime_wasi_http::p3::bindings::ServiceIndices;
 use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::types::World;
 
-use crate::engine::{Concurrency, Engine};
+use crate::compile::Compiled;
+use crate::config::Codec;
 use crate::export::Exports;
-use crate::http;
+use crate::flavor::Flavor;
 use crate::import;
 use crate::instance::Guest;
+use crate::load_error::LoadError;
 use crate::wasi;
 
 /// A component that is ready to run, for any number of actors.
@@ -18,61 +22,43 @@ pub struct Program {
     digest: String,
     world: World,
     links: Vec<InterfaceName>,
-    concurrency: Concurrency,
+    flavor: Flavor,
     exports: Exports,
-    http: Option<http::Entry>,
+    http: Option<HttpEntry>,
     pre: InstancePre<Guest>,
 }
 
-/// A file cannot be run.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// It is something else altogether.
-    #[error("not a WebAssembly component (nor a core module for WASI preview 1)")]
-    NotWasm,
-    /// A core module that imports more than WASI preview 1.
-    #[error(
-        "cannot make a component of this core module; only modules for WASI preview 1 are adapted"
-    )]
-    Adapt(#[source] anyhow::Error),
-    /// The types of its imports and exports cannot be read.
-    #[error("cannot read the component's types")]
-    Wit(#[source] anyhow::Error),
-    /// They are types that the lattice does not know.
-    #[error(transparent)]
-    Types(#[from] wicker_lattice::types::from_wit::FromWitError),
-    /// It does not validate, or uses a feature that is off.
-    #[error("cannot compile the component")]
-    Compile(#[source] wasmtime::Error),
-    /// It imports what nobody in a lattice could ever serve.
-    #[error("cannot link the component: {0}")]
-    Unsupported(String),
-    /// An import does not have the type that the engine serves.
-    #[error("cannot link the component")]
-    Link(#[source] wasmtime::Error),
-    /// No thread to compile on.
-    #[error("cannot start a thread to compile on")]
-    Thread(#[source] std::io::Error),
-    /// The process is ending.
-    #[error("the engine is stopping")]
-    Stopped,
+/// Where a component takes HTTP requests: found when it is loaded, so that a request looks nothing up.
+pub(crate) enum HttpEntry {
+    /// `wasi:http/incoming-handler@0.2`.
+    V2(ProxyIndices),
+    /// `wasi:http/handler@0.3`.
+    V3(ServiceIndices),
+}
+
+impl HttpEntry {
+    /// The entry of a component, if it has one that can be called. Of two, the newer.
+    fn find(pre: &InstancePre<Guest>) -> Option<Self> {
+        let v3 = ServiceIndices::new(pre).ok().map(Self::V3);
+        v3.or_else(|| ProxyIndices::new(pre).ok().map(Self::V2))
+    }
 }
 
 impl Program {
+    /// Links `compiled`, known by `digest`, through `linker`, which serves everything but links.
     pub(crate) fn new(
-        engine: &Engine,
         digest: String,
-        component: &Component,
-        world: World,
-        concurrency: Concurrency,
+        compiled: Compiled,
+        mut linker: Linker<Guest>,
+        codec: Codec,
     ) -> Result<Self, LoadError> {
-        let codec = engine.config().codec;
-        let mut linker = engine.flavor(concurrency).linker.clone();
-        let imports = import::add_links(&mut linker, component, &world, codec)?;
-        let pre = linker.instantiate_pre(component).map_err(LoadError::Link)?;
-        let exports = Exports::find(component, &world, &imports, codec);
-        let http = http::Entry::find(&pre);
-        Ok(Self { digest, world, links: imports.links, concurrency, exports, http, pre })
+        let Compiled { component, world, flavor } = compiled;
+        let imports = import::add_links(&mut linker, &component, &world, codec)?;
+        let pre = linker.instantiate_pre(&component);
+        let pre = pre.map_err(|error| LoadError::Link(error.into()))?;
+        let exports = Exports::find(&component, &world, &imports, codec);
+        let http = HttpEntry::find(&pre);
+        Ok(Self { digest, world, links: imports.links, flavor, exports, http, pre })
     }
 
     /// SHA-256 of the bytes that were loaded: `sha256:<hex>`.
@@ -115,11 +101,11 @@ impl Program {
         self.pre.engine()
     }
 
-    pub(crate) fn concurrency(&self) -> Concurrency {
-        self.concurrency
+    pub(crate) fn flavor(&self) -> Flavor {
+        self.flavor
     }
 
-    pub(crate) fn http(&self) -> Option<&http::Entry> {
+    pub(crate) fn http(&self) -> Option<&HttpEntry> {
         self.http.as_ref()
     }
 

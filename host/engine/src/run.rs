@@ -11,8 +11,8 @@ use wicker_lattice::call::{CallError, Status};
 
 use crate::actor::Actor;
 use crate::deadline::Deadline;
-use crate::engine::Concurrency;
 use crate::failure;
+use crate::flavor::Flavor;
 use crate::instance::Guest;
 use crate::wasi::{Stdio, Template};
 
@@ -39,9 +39,9 @@ impl Actor {
         scope.template = template;
 
         let mut store = self.store(scope);
-        let result = match self.program().concurrency() {
-            Concurrency::On => self.run_v3(&mut store).await,
-            Concurrency::Off => self.run_v2(&mut store).await,
+        let result = match self.program().flavor() {
+            Flavor::Concurrent => self.run_v3(&mut store).await,
+            Flavor::Plain => self.run_v2(&mut store).await,
         };
         match result {
             Ok(Ok(())) => Ok(0),

@@ -4,6 +4,7 @@
 //! prints for people or scripts goes through [`out`].
 
 pub mod call;
+pub mod compile;
 pub mod deploy;
 pub mod events;
 pub mod inspect;
@@ -111,6 +112,9 @@ pub enum Command {
     Run(run::Args),
     /// Run one of the built-in providers as a process of its own.
     Provider(provider::Args),
+    /// Compile a component for the host that started this process.
+    #[command(hide = true)]
+    Compile(compile::Args),
 }
 
 /// Runs the verb and turns its outcome into an exit code: 0, the verb's own, or 1 with one line on stderr.
@@ -139,6 +143,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Call(args) => Box::pin(call::run(args, cli.global)).await,
         Command::Run(args) => Box::pin(run::run(args, cli.global)).await,
         Command::Provider(args) => Box::pin(provider::run(args, cli.global)).await,
+        Command::Compile(args) => Ok(compile::run(&args)),
     }
 }
 

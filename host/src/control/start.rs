@@ -232,7 +232,7 @@ fn find(name: &str) -> Result<&'static Builtin, Failure> {
 
 fn load_failure(error: &LoadError) -> Failure {
     match error {
-        LoadError::Thread(_) | LoadError::Stopped => passing(error),
+        LoadError::Compiler(_) | LoadError::Stopped => passing(error),
         _ => lasting(error),
     }
 }

@@ -5,17 +5,18 @@
 //! piece; else the body that is handed back *drives* the guest: whoever reads it sets the pace, and whoever drops it
 //! stops the guest. No task, no channel of ours, constant memory.
 //!
-//! Read on in: `entry` (how a request comes in), `exchange` (the guest and its response), `body` (what is handed
+//! Read on in: `request` (how one comes in), `exchange` (the guest at work), `response` and `body` (what is handed
 //! back), `v2` and `v3` (the two versions of the interface), `serve` (requests that arrive over a link), `outgoing`
 //! (requests that the guest sends).
 
 mod body;
-mod entry;
 mod error_code;
 mod exchange;
 mod incoming;
 mod job;
 mod outgoing;
+mod request;
+mod response;
 mod serve;
 mod streams;
 mod v2;
@@ -24,8 +25,7 @@ mod v3;
 use std::error::Error as StdError;
 
 pub use body::HttpBody;
-pub(crate) use entry::Entry;
-pub use entry::{Incoming, Refused};
+pub use request::{Incoming, Refused};
 pub(crate) use serve::serve;
 
 /// Whatever ended a body early.

@@ -6,8 +6,8 @@ use http::{Request, Response};
 use wicker_lattice::call::{Call, CallError, Reply, Status};
 use wicker_lattice::http::{HANDLE, decode_request, encode_response, type_hash};
 
-use super::entry::Entered;
 use super::error_code::to_wire;
+use super::request::Entered;
 use super::{Incoming, incoming, streams};
 use crate::actor::Actor;
 

@@ -11,11 +11,8 @@ use super::exchange::{Head, Run};
 use super::job::{self, Job};
 use crate::instance::Live;
 
-/// Where the exported function is.
-pub(super) type Indices = ProxyIndices;
-
 /// Runs a guest from its instantiation to its end.
-pub(super) fn run(job: Job, indices: Indices) -> Run {
+pub(super) fn run(job: Job, indices: ProxyIndices) -> Run {
     Box::pin(async move {
         let Job { program, start, warm, request, is_encrypted, head, permit } = job;
         let scheme = if is_encrypted { Scheme::Https } else { Scheme::Http };
@@ -30,7 +27,7 @@ pub(super) fn run(job: Job, indices: Indices) -> Run {
 
 async fn handle(
     Live { store, instance }: &mut Live,
-    indices: &Indices,
+    indices: &ProxyIndices,
     (scheme, request): (Scheme, Request<WasiBody>),
     head: oneshot::Sender<Head>,
 ) -> wasmtime::Result<()> {

@@ -20,11 +20,8 @@ use super::exchange::{Head, Run};
 use super::job::{self, Job};
 use crate::instance::{Guest, Live};
 
-/// Where the exported function is.
-pub(super) type Indices = ServiceIndices;
-
 /// Runs a guest from its instantiation to its end.
-pub(super) fn run(job: Job, indices: Indices) -> Run {
+pub(super) fn run(job: Job, indices: ServiceIndices) -> Run {
     Box::pin(async move {
         let Job { program, start, warm, request, is_encrypted, head, permit } = job;
         let scheme = if is_encrypted { Scheme::HTTPS } else { Scheme::HTTP };
@@ -38,7 +35,7 @@ pub(super) fn run(job: Job, indices: Indices) -> Run {
 
 async fn handle(
     Live { store, instance }: &mut Live,
-    indices: &Indices,
+    indices: &ServiceIndices,
     (scheme, request): (Scheme, Request<WasiBody>),
     head: oneshot::Sender<Head>,
 ) -> wasmtime::Result<()> {

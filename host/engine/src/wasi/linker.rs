@@ -17,7 +17,7 @@ use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use super::{Denial, config, logging};
-use crate::engine::Concurrency;
+use crate::flavor::Flavor;
 use crate::instance::Guest;
 
 /// The newest 0.2 and 0.3 that wasmtime knows.
@@ -25,10 +25,7 @@ const V2: &str = "0.2.12";
 const V3: &str = "0.3.0";
 
 /// Adds WASI 0.2, and 0.3 where the engine keeps track of concurrent tasks, without which 0.3 cannot be.
-pub(crate) fn add_to_linker(
-    linker: &mut Linker<Guest>,
-    concurrency: Concurrency,
-) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, flavor: Flavor) -> wasmtime::Result<()> {
     let mut options = LinkOptions::default();
     options.network_error_code(true);
     // What follows replaces parts of what wasmtime brings.
@@ -40,7 +37,7 @@ pub(crate) fn add_to_linker(
     deny_sockets(linker)?;
     config::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
-    if concurrency == Concurrency::On {
+    if flavor == Flavor::Concurrent {
         p3::add_to_linker(linker)?;
         wasmtime_wasi_http::p3::add_to_linker(linker)?;
         add_handler(linker)?;

@@ -14,15 +14,13 @@ mod template;
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 use wicker_lattice::interface::InterfaceName;
 
 pub(crate) use denial::Denial;
 pub(crate) use linker::add_to_linker;
 pub(crate) use template::{Stdio, Template};
-
-use crate::instance::Guest;
 
 /// Host resources that one instance may hold at once: streams, pollables, headers, files.
 const RESOURCES_MAX: usize = 16_384;
@@ -48,26 +46,16 @@ impl Wasi {
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
     }
-}
 
-impl Guest {
-    /// What the actor may touch.
-    pub(crate) fn template(&self) -> &Arc<Template> {
-        &self.call.template
+    /// WASI as the actor of `template` has it.
+    pub(crate) fn view(&mut self, template: &Arc<Template>) -> WasiCtxView<'_> {
+        let ctx = self.ctx.get_or_insert_with(|| template.context());
+        WasiCtxView { ctx, table: &mut self.table }
     }
-}
 
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Wasi { ctx, table, .. } = &mut self.wasi;
-        WasiCtxView { ctx: ctx.get_or_insert_with(|| self.call.template.context()), table }
-    }
-}
-
-impl WasiHttpView for Guest {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let Wasi { table, http, .. } = &mut self.wasi;
-        WasiHttpCtxView { ctx: http, table, hooks: &mut self.call }
+    /// HTTP, with `hooks` for what goes out.
+    pub(crate) fn http<'a>(&'a mut self, hooks: &'a mut dyn WasiHttpHooks) -> WasiHttpCtxView<'a> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks }
     }
 }
 

@@ -16,6 +16,7 @@ mod tree;
 mod actors;
 mod cache;
 mod codec;
+mod compile;
 mod handles;
 mod limits;
 mod links;

@@ -5,19 +5,24 @@
 //! wasmtime sums up its version, its settings and the processor. Files are written beside their name and renamed.
 
 use std::fs::{self, DirBuilder, File};
+use std::hash::Hash as _;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
-use crate::program::LoadError;
+use super::artifact::{Artifact, Facts};
+use crate::digest::hex;
+use crate::flavor::Flavors;
+use crate::load_error::LoadError;
 
 /// A directory of artifacts.
 #[derive(Debug)]
-pub(crate) struct Cache {
+pub(super) struct Cache {
     directory: PathBuf,
 }
 
@@ -46,7 +51,7 @@ pub enum CacheError {
 
 impl Cache {
     /// Opens `directory`, and makes it if it is missing.
-    pub(crate) fn open(directory: &Path) -> Result<Self, CacheError> {
+    pub(super) fn open(directory: &Path) -> Result<Self, CacheError> {
         let failed = |source| CacheError::Io { directory: directory.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let found = fs::metadata(directory).map_err(failed)?;
@@ -57,12 +62,41 @@ impl Cache {
         Ok(Self { directory: directory.to_owned() })
     }
 
+    /// Where it is.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The component `digest` and its facts, if they were compiled for equal engines.
+    pub(super) fn load(
+        &self,
+        engines: &Flavors<wasmtime::Engine>,
+        digest: &str,
+    ) -> Option<(Component, Facts)> {
+        let facts = Facts::read(&fs::read(self.directory.join(facts_name(digest))).ok()?)?;
+        let engine = engines.get(facts.flavor());
+        Some((self.component(engine, &code_name(engine, digest))?, facts))
+    }
+
+    /// Keeps `artifact` of the component `digest`.
+    pub(super) fn store(
+        &self,
+        engines: &Flavors<wasmtime::Engine>,
+        digest: &str,
+        artifact: &Artifact,
+    ) -> io::Result<()> {
+        let engine = engines.get(artifact.facts.flavor());
+        // The code first: facts without it are of no use.
+        self.keep(&code_name(engine, digest), &artifact.code)?;
+        self.keep(&facts_name(digest), &serde_json::to_vec(&artifact.facts)?)
+    }
+
     /// The component that was kept under `name`, if it is there and whole.
     #[expect(
         unsafe_code,
         reason = "maps machine code that only this user could have written, see the file's head"
     )]
-    pub(crate) fn component(&self, engine: &wasmtime::Engine, name: &str) -> Option<Component> {
+    fn component(&self, engine: &wasmtime::Engine, name: &str) -> Option<Component> {
         let path = self.directory.join(name);
         if !path.exists() {
             return None;
@@ -78,13 +112,8 @@ impl Cache {
         }
     }
 
-    /// What was kept under `name`.
-    pub(crate) fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(self.directory.join(name)).ok()
-    }
-
     /// Keeps `bytes` under `name`: all of them or none, also when the machine stops.
-    pub(crate) fn keep(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fn keep(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let draft = self.directory.join(format!(".{name}.{:x}", fastrand::u64(..)));
         let written =
             write_new(&draft, bytes).and_then(|()| fs::rename(&draft, self.directory.join(name)));
@@ -98,12 +127,37 @@ impl Cache {
 
 /// A component from an artifact that was made a moment ago.
 #[expect(unsafe_code, reason = "the artifact comes straight from this process's own compiler")]
-pub(crate) fn component_from_bytes(
-    engine: &wasmtime::Engine,
-    artifact: &[u8],
+pub(super) fn fresh(
+    engines: &Flavors<wasmtime::Engine>,
+    artifact: &Artifact,
 ) -> Result<Component, LoadError> {
-    // SAFETY: the only caller passes what `Engine::precompile_component` returned.
-    unsafe { Component::deserialize(engine, artifact) }.map_err(LoadError::Compile)
+    let engine = engines.get(artifact.facts.flavor());
+    // SAFETY: the code in an `Artifact` is what `Engine::precompile_component` returned.
+    let component = unsafe { Component::deserialize(engine, &artifact.code) };
+    component.map_err(|error| LoadError::Compile(error.into()))
+}
+
+fn facts_name(digest: &str) -> String {
+    format!("{digest}.facts.json")
+}
+
+fn code_name(engine: &wasmtime::Engine, digest: &str) -> String {
+    let mut hasher = Sha256::new();
+    engine.precompile_compatibility_hash().hash(&mut Sink(&mut hasher));
+    format!("{digest}-{}.cwasm", &hex(&hasher.finalize())[..16])
+}
+
+/// Lets `std::hash` feed a cryptographic hash.
+struct Sink<'a>(&'a mut Sha256);
+
+impl std::hash::Hasher for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

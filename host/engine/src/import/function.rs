@@ -1,162 +1,26 @@
-//! What a component calls: every import that the engine does not serve itself leads through a link.
-//!
-//! Such an import is given functions that carry the call to wherever the links of the call being served point. The
-//! functions of a link know the interface only; who serves it is looked up when they are called.
+//! One function behind a link, as a guest calls it: lifts its parameters, carries the call, lowers the results.
 
 use std::sync::Arc;
 
-use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
-use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
+use wasmtime::component::LinkerInstance;
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wicker_lattice::call::{Call, CallError, Reply};
 use wicker_lattice::id::CallId;
-use wicker_lattice::interface::{InterfaceKey, InterfaceName};
+use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::link::{Binding, Links};
-use wicker_lattice::types::{FunctionType, Functions, TypeHash, World};
+use wicker_lattice::types::{FunctionType, TypeHash};
 
 use crate::codec::direct::{Lifted, Lowered};
-use crate::codec::shape::{FLAT_PARAMS_MAX, Resources, Shape, shape};
+use crate::codec::shape::{FLAT_PARAMS_MAX, Shape};
 use crate::codec::val::{self, Numbers};
 use crate::codec::{Payload, Side};
-use crate::config::Codec;
 use crate::failure::Refusal;
 use crate::instance::Guest;
 use crate::log::{Level, LogLine, Origin};
-use crate::program::LoadError;
-use crate::wasi;
-
-/// What was found among a component's imports.
-#[derive(Debug, Default)]
-pub(crate) struct Imports {
-    /// The interfaces that lead through links.
-    pub(crate) links: Vec<InterfaceName>,
-    /// The resources that they define.
-    pub(crate) resources: Resources,
-    /// The same by name.
-    pub(crate) numbers: Arc<Numbers>,
-}
-
-/// Gives `linker` a function for each import of `component` that leads through a link.
-pub(crate) fn add_links(
-    linker: &mut Linker<Guest>,
-    component: &Component,
-    world: &World,
-    codec: Codec,
-) -> Result<Imports, LoadError> {
-    let mut imports = Imports::default();
-    let ty = component.component_type();
-    let mut linked = Vec::new();
-    for (name, item) in ty.imports(component.engine()) {
-        let interface: InterfaceName = name.parse().map_err(|_| nameless(name))?;
-        if wasi::is_served(&interface) {
-            if wasi::needs_link(&interface) {
-                imports.links.push(interface);
-            }
-            continue;
-        }
-        let ComponentItem::ComponentInstance(items) = item.ty else { return Err(nameless(name)) };
-        let mut instance = linker.instance(name).map_err(LoadError::Link)?;
-        add_resources(&mut instance, component, (&interface, &items), &mut imports)
-            .map_err(LoadError::Link)?;
-        linked.push((interface, items));
-    }
-    for (interface, items) in linked {
-        let functions = world.imports.get(&interface);
-        let mut instance = linker.instance(&interface.to_string()).map_err(LoadError::Link)?;
-        let added = Adding { interface: &interface, functions, imports: &imports, codec }.add(
-            &mut instance,
-            component,
-            &items,
-        )?;
-        if added > 0 {
-            imports.links.push(interface);
-        }
-    }
-    Ok(imports)
-}
-
-fn nameless(name: &str) -> LoadError {
-    LoadError::Unsupported(format!(
-        "it imports `{name}`; links lead to named interfaces only (namespace:package/interface)"
-    ))
-}
-
-fn add_resources(
-    instance: &mut LinkerInstance<'_, Guest>,
-    component: &Component,
-    (interface, items): (&InterfaceName, &ComponentInstance),
-    imports: &mut Imports,
-) -> wasmtime::Result<()> {
-    for (name, item) in items.exports(component.engine()) {
-        let ComponentItem::Resource(resource) = item.ty else { continue };
-        let known = imports.resources.len();
-        let number = imports.resources.number(resource)?;
-        if number == known {
-            let key = (interface.key(), name.to_owned());
-            Arc::make_mut(&mut imports.numbers).insert(key, number);
-        }
-        // Dropping a stateless handle concerns nobody but the guest.
-        instance.resource(name, ResourceType::host_dynamic(number), |mut store, number| {
-            store.data_mut().tokens.remove(number).map(|_| ())
-        })?;
-    }
-    Ok(())
-}
-
-/// Adds the functions of one interface.
-struct Adding<'a> {
-    interface: &'a InterfaceName,
-    functions: Option<&'a Functions>,
-    imports: &'a Imports,
-    codec: Codec,
-}
-
-impl Adding<'_> {
-    fn add(
-        &self,
-        instance: &mut LinkerInstance<'_, Guest>,
-        component: &Component,
-        items: &ComponentInstance,
-    ) -> Result<usize, LoadError> {
-        let mut added = 0;
-        for (name, item) in items.exports(component.engine()) {
-            let ComponentItem::ComponentFunc(function) = item.ty else { continue };
-            self.function(instance, name, &function)?;
-            added += 1;
-        }
-        Ok(added)
-    }
-
-    fn function(
-        &self,
-        instance: &mut LinkerInstance<'_, Guest>,
-        name: &str,
-        function: &ComponentFunc,
-    ) -> Result<(), LoadError> {
-        let interface = self.interface;
-        let unsupported = |why| LoadError::Unsupported(format!("{interface}.{name}: {why}"));
-        let shape = shape(function, &self.imports.resources).map_err(unsupported)?;
-        let ty = self.functions.and_then(|functions| functions.get(name));
-        let ty = ty.ok_or_else(|| unsupported("its type is not known".to_owned()))?;
-        let linked = Arc::new(Linked {
-            interface: interface.key(),
-            name: name.into(),
-            hash: ty.hash(),
-            refusal: Refusal::of(ty),
-        });
-        match self.codec {
-            Codec::Direct => add_direct(instance, name, linked, shape),
-            Codec::Val => {
-                add_val(instance, name, linked, (ty.clone(), Arc::clone(&self.imports.numbers)))
-            }
-        }
-        .map_err(LoadError::Link)
-    }
-}
 
 /// One function behind a link.
 #[derive(Debug)]
-struct Linked {
+pub(super) struct Linked {
     interface: InterfaceKey,
     name: Arc<str>,
     hash: TypeHash,
@@ -170,6 +34,10 @@ struct Ready {
 }
 
 impl Linked {
+    pub(super) fn new(interface: InterfaceKey, name: &str, ty: &FunctionType) -> Self {
+        Self { interface, name: name.into(), hash: ty.hash(), refusal: Refusal::of(ty) }
+    }
+
     /// Makes the call that the guest wants: the links, the deadline and the trace of the call that it serves.
     fn prepare(&self, guest: &Guest, params: Payload) -> Ready {
         let links = Arc::clone(&guest.call.links);
@@ -221,7 +89,8 @@ impl Linked {
     }
 }
 
-fn add_direct(
+/// Gives the guest `linked` by the direct codec.
+pub(super) fn add_direct(
     instance: &mut LinkerInstance<'_, Guest>,
     name: &str,
     linked: Arc<Linked>,
@@ -283,7 +152,8 @@ fn add_typed<const N: usize, const M: usize>(
     })
 }
 
-fn add_val(
+/// Gives the guest `linked` by way of dynamic values.
+pub(super) fn add_val(
     instance: &mut LinkerInstance<'_, Guest>,
     name: &str,
     linked: Arc<Linked>,

@@ -1,4 +1,4 @@
-//! The way of a request into a guest: found when the component is loaded, taken once for each request.
+//! The way of a request into a guest.
 
 use std::sync::Arc;
 
@@ -6,18 +6,17 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::{Error, WasiBody};
 use wicker_lattice::call::{CallError, Status, TraceContext};
 
 use super::exchange::Exchange;
 use super::job::{Job, Start};
-use super::{BoxError, HttpBody, incoming, v2, v3};
+use super::{BoxError, HttpBody, incoming, response, v2, v3};
 use crate::actor::Actor;
 use crate::admission::Permit;
 use crate::deadline::Deadline;
-use crate::instance::Guest;
 use crate::log::{Level, Origin};
+use crate::program::HttpEntry;
 
 /// How a request came in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,22 +43,6 @@ pub(super) struct Entered {
     pub(super) incoming: Incoming,
     pub(super) deadline: Deadline,
     pub(super) permit: Permit,
-}
-
-/// Where a component takes requests: found when it is loaded, so that a request looks nothing up.
-pub(crate) enum Entry {
-    /// `wasi:http/incoming-handler@0.2`.
-    V2(v2::Indices),
-    /// `wasi:http/handler@0.3`.
-    V3(v3::Indices),
-}
-
-impl Entry {
-    /// The entry of a component, if it has one that can be called. Of two, the newer.
-    pub(crate) fn find(pre: &InstancePre<Guest>) -> Option<Self> {
-        let v3 = v3::Indices::new(pre).ok().map(Self::V3);
-        v3.or_else(|| v2::Indices::new(pre).ok().map(Self::V2))
-    }
 }
 
 impl Actor {
@@ -153,10 +136,10 @@ impl Actor {
         let warm = Arc::clone(self.warm());
         let job = Job { program, start, warm, request, is_encrypted, head, permit };
         let run = match entry {
-            Entry::V2(indices) => v2::run(job, indices.clone()),
-            Entry::V3(indices) => v3::run(job, indices.clone()),
+            HttpEntry::V2(indices) => v2::run(job, indices.clone()),
+            HttpEntry::V3(indices) => v3::run(job, indices.clone()),
         };
-        Exchange::new(run, deadline, self.tasks().clone()).respond(receiver).await
+        response::of(Exchange::new(run, deadline, self.tasks().clone()), receiver).await
     }
 }
 

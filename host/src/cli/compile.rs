@@ -1,0 +1,26 @@
+//! `wicker compile`: a process that the host starts to compile one component, see
+//! [`compiler_process`]. Not for people.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use wicker_engine::{CompilerCommand, compiler_process};
+
+/// What `wicker compile` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The artifact directory.
+    pub directory: PathBuf,
+}
+
+/// Compiles the component on standard input.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    compiler_process(&args.directory)
+}
+
+/// How this very program is started as a compiler: also after its file was replaced by another version.
+#[must_use]
+pub fn command() -> CompilerCommand {
+    CompilerCommand { program: "/proc/self/exe".into(), arguments: vec!["compile".into()] }
+}
