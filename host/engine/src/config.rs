@@ -58,7 +58,7 @@ pub struct CompilerCommand {
 /// How values cross between guests and the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
-    /// Between the guest's memory and wire bytes in one step. Functions that it cannot carry use [`Codec::Val`].
+    /// Between the guest's memory and wire bytes in one step.
     Direct,
     /// Through wasmtime's dynamic values: slow, built on stable interfaces only, the oracle of the direct codec.
     Val,

@@ -9,7 +9,7 @@ use wicker_lattice::call::{Call, CallError, Status};
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 use wicker_lattice::types::{FunctionType, TypeHash, World};
 
-use crate::codec::shape::{FLAT_PARAMS_MAX, Shape, shape};
+use crate::codec::shape::{Shape, shape};
 use crate::codec::val::Numbers;
 use crate::codec::{Payload, direct, val};
 use crate::config::Codec;
@@ -117,11 +117,6 @@ impl Plan {
         self.shape.has_streams
     }
 
-    fn is_direct(&self) -> bool {
-        // Wasmtime takes more parameters than it can pass flat only when it knows their size at compile time.
-        self.codec == Codec::Direct && self.shape.params_flat <= FLAT_PARAMS_MAX
-    }
-
     /// Calls `function`.
     pub(crate) async fn call(
         &self,
@@ -129,10 +124,10 @@ impl Plan {
         function: Func,
         params: Payload,
     ) -> wasmtime::Result<Payload> {
-        if self.is_direct() {
-            direct::call(&mut live.store, function, self.shape.results_flat, params).await
-        } else {
-            val::call(&mut live.store, function, (&self.ty, &self.numbers), params).await
+        let store = &mut live.store;
+        match self.codec {
+            Codec::Direct => direct::call(store, function, self.shape.results_flat, params).await,
+            Codec::Val => val::call(store, function, (&self.ty, &self.numbers), params).await,
         }
     }
 
@@ -143,10 +138,13 @@ impl Plan {
         function: Func,
         params: Payload,
     ) -> wasmtime::Result<Payload> {
-        if self.is_direct() {
-            direct::call_concurrent(accessor, function, self.shape.results_flat, params).await
-        } else {
-            val::call_concurrent(accessor, function, (&self.ty, &self.numbers), params).await
+        match self.codec {
+            Codec::Direct => {
+                direct::call_concurrent(accessor, function, self.shape.results_flat, params).await
+            }
+            Codec::Val => {
+                val::call_concurrent(accessor, function, (&self.ty, &self.numbers), params).await
+            }
         }
     }
 }

@@ -3,9 +3,8 @@
 //! Two ways lead there and back. [`direct`] walks the canonical ABI's memory by the types that wasmtime keeps and
 //! reads or writes the encoding of [`wicker_lattice::value`] in the same step: a list of bytes is one copy. It leans
 //! on parts of wasmtime that are public but not promised, so wasmtime's version is exact, and all of it is in that one
-//! module. [`val`] goes through wasmtime's dynamic values and leans on nothing: it is slow (40 bytes an element),
-//! carries what `direct` cannot (functions of more than sixteen flat parameters), and is the oracle that `direct` is
-//! tested against.
+//! module. [`val`] goes through wasmtime's dynamic values and leans on nothing: it is slow (40 bytes an element)
+//! and is the oracle that `direct` is tested against.
 //!
 //! [`shape`] decides beforehand what can cross at all, so neither has to.
 

@@ -16,17 +16,23 @@ use crate::tree::{types, values};
 /// Values of each type.
 const VALUES: usize = 6;
 
+/// As many core values as are passed flat, so that one more is too many.
+const WIDE: usize = 16;
+
 /// Random bytes for each type.
 const HOSTILE: usize = 12;
 
-/// A guest that hands on: one value, three values (mostly more than fit into flat parameters), and the same by `async`.
+/// A guest that hands on: one value, three values, and more values than fit into flat parameters whatever their type.
 fn guest(ty: &Type) -> Bytes {
     let mut types = String::new();
     let name = wit(ty, &mut types);
+    let parameters: String = (0..WIDE).map(|n| format!("p{n}: u8, ")).collect();
+    let results = "u8, ".repeat(WIDE);
     let functions = format!(
         "same: func(value: {name}) -> {name};
          many: func(a: {name}, b: u8, c: {name}, d: s64, e: {name})
-            -> tuple<{name}, u8, {name}, s64, {name}>;"
+            -> tuple<{name}, u8, {name}, s64, {name}>;
+         wide: func({parameters} last: {name}) -> tuple<{results} {name}>;"
     );
     passthrough(&types, &functions)
 }
@@ -70,6 +76,10 @@ async fn check(runner: &mut TestRunner, ty: &Type) {
         let one = bytes_of(std::slice::from_ref(&a));
         assert_eq!(send(&direct, "same", &one).await.unwrap(), one, "direct, {ty}");
         assert_eq!(send(&val, "same", &one).await.unwrap(), one, "val, {ty}");
+        let wide = (0..WIDE as u8).map(crate::tree::Tree::Byte).chain([b.clone()]);
+        let wide = bytes_of(&wide.collect::<Vec<_>>());
+        assert_eq!(send(&direct, "wide", &wide).await.unwrap(), wide, "direct, {ty}");
+        assert_eq!(send(&val, "wide", &wide).await.unwrap(), wide, "val, {ty}");
         let (number, signed) = (crate::tree::Tree::Byte(7), crate::tree::Tree::Signed(-300));
         let many = bytes_of(&[a, number, b, signed, c]);
         assert_eq!(send(&direct, "many", &many).await.unwrap(), many, "direct, {ty}");
@@ -78,15 +88,21 @@ async fn check(runner: &mut TestRunner, ty: &Type) {
     let noise = proptest::collection::vec(prop_oneof![0..12_u8, any::<u8>()], 0..64);
     for _ in 0..HOSTILE {
         let bytes = Bytes::from(sample(runner, &noise));
-        let (direct, val) = (send(&direct, "same", &bytes).await, send(&val, "same", &bytes).await);
-        match (&direct, &val) {
-            (Ok(direct), Ok(val)) => assert_eq!(direct, val, "{ty} from {bytes:?}"),
-            (Err(direct), Err(val)) => {
-                assert_eq!(direct.status, Status::BadFrame, "{direct}, {ty} from {bytes:?}");
-                assert_eq!(direct.status, val.status);
-            }
-            _ => panic!("the codecs disagree on {ty} from {bytes:?}: {direct:?}, {val:?}"),
+        agree(&direct, &val, ("same", ty), &bytes).await;
+        let wide = Bytes::from([&[7; WIDE][..], &bytes].concat());
+        agree(&direct, &val, ("wide", ty), &wide).await;
+    }
+}
+
+/// Either codec takes `bytes`, and hands on the same, or neither does.
+async fn agree(direct: &Actor, val: &Actor, (function, ty): (&str, &Type), bytes: &Bytes) {
+    match (&send(direct, function, bytes).await, &send(val, function, bytes).await) {
+        (Ok(direct), Ok(val)) => assert_eq!(direct, val, "{ty} from {bytes:?}"),
+        (Err(direct), Err(val)) => {
+            assert_eq!(direct.status, Status::BadFrame, "{direct}, {ty} from {bytes:?}");
+            assert_eq!(direct.status, val.status);
         }
+        _ => panic!("the codecs disagree on {ty} from {bytes:?}: {direct:?}, {val:?}"),
     }
 }
 

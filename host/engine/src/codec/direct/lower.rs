@@ -13,6 +13,7 @@ use wicker_lattice::value::{Decode as _, Fault, Handle, Reader};
 
 use super::lift::{case_payload, variant_info};
 use super::lower_text;
+use crate::codec::shape::FLAT_PARAMS_MAX;
 use crate::codec::stream::Reading;
 use crate::instance::Guest;
 use crate::tokens::Tokens;
@@ -44,6 +45,17 @@ impl<'x, 'cx, T: 'static> Lowerer<'x, 'cx, T> {
             return Err(self.reader.error(Fault::StreamOrder).into());
         }
         Ok(self.reader.finish()?)
+    }
+
+    /// Lowers the tuple of all parameters or results: flat, or into memory of its own where it is too wide for that.
+    pub(super) fn tuple(&mut self, ty: InterfaceType, dst: &mut Flat<'_>) -> Result<()> {
+        let abi = self.types.canonical_abi(&ty);
+        if abi.flat_count(FLAT_PARAMS_MAX).is_some() {
+            return self.flat(ty, dst);
+        }
+        let pointer = self.allocate(abi.align32, abi.size32 as usize)?;
+        self.memory(ty, pointer)?;
+        put(dst, ValRaw::u64(u64::try_from(pointer)?))
     }
 
     /// Lowers a value that is passed flat.

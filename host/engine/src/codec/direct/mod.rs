@@ -37,7 +37,7 @@ use crate::instance::Guest;
 pub(crate) struct Lifted<const N: usize>(pub(crate) Value);
 
 /// A tuple on its way into a guest. `N` core values, when it is passed flat; more than it has is fine for parameters
-/// of exports, for which wasmtime always has room for sixteen.
+/// of exports, for which wasmtime always has room for sixteen. A tuple of more than that is passed by its address.
 #[derive(Debug)]
 pub(crate) struct Lowered<const N: usize> {
     bytes: Bytes,
@@ -264,7 +264,7 @@ unsafe impl<const N: usize> Lower for Lowered<N> {
     ) -> wasmtime::Result<()> {
         // SAFETY: an array of uninitialised values is laid out like an uninitialised array.
         let dst = unsafe { &mut *std::ptr::from_mut(dst).cast::<[MaybeUninit<ValRaw>; N]>() };
-        self.lower(cx, |lowerer| lowerer.flat(ty, &mut dst.iter_mut()))
+        self.lower(cx, |lowerer| lowerer.tuple(ty, &mut dst.iter_mut()))
     }
 
     fn linear_lower_to_memory<T>(
