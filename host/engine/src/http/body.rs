@@ -1,4 +1,5 @@
-//! The body of a response, as the engine hands it back.
+//! The body of a response, as the engine hands it back. It may be silent for as long as its reader stays, see
+//! [`Deadline`](crate::deadline::Deadline).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -109,8 +110,6 @@ pub(super) struct Streaming {
     exchange: Option<Exchange>,
     /// Bytes to come, where the guest said how many.
     rest: Option<u64>,
-    /// Whether the last poll had a frame: the time until the next one is its reader's.
-    was_ready: bool,
 }
 
 impl Streaming {
@@ -120,7 +119,8 @@ impl Streaming {
         exchange: Exchange,
         length: Option<u64>,
     ) -> Self {
-        Self { ready, body, exchange: Some(exchange), rest: length, was_ready: true }
+        exchange.deadline().streams();
+        Self { ready, body, exchange: Some(exchange), rest: length }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -142,20 +142,17 @@ impl Streaming {
                     Poll::Ready(None)
                 }
             },
-            Poll::Pending => {
-                if std::mem::take(&mut self.was_ready) {
-                    exchange.moved();
-                }
-                match exchange.poll_deadline(cx) {
-                    Poll::Ready(error) => self.fail(error),
-                    Poll::Pending => Poll::Pending,
-                }
-            }
+            Poll::Pending => match exchange.poll_deadline(cx) {
+                Poll::Ready(error) => self.fail(error),
+                Poll::Pending => Poll::Pending,
+            },
         }
     }
 
     fn frame(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.was_ready = true;
+        if let Some(exchange) = &self.exchange {
+            exchange.deadline().moved();
+        }
         if let (Some(data), Some(rest)) = (frame.data_ref(), &mut self.rest) {
             *rest = rest.saturating_sub(data.len() as u64);
         }

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http::Response;
 use http_body_util::{BodyExt as _, Empty};
@@ -26,12 +27,14 @@ pub(super) struct Exchange {
     /// How it ended.
     end: Result<(), CallError>,
     alarm: Alarm,
+    /// Whether it computed for too long while its response streams.
+    is_spent: bool,
     tasks: Tasks,
 }
 
 impl Exchange {
     pub(super) fn new(run: Run, deadline: Deadline, tasks: Tasks) -> Self {
-        Self { run: Some(run), end: Ok(()), alarm: Alarm::new(deadline), tasks }
+        Self { run: Some(run), end: Ok(()), alarm: Alarm::new(deadline), is_spent: false, tasks }
     }
 
     /// Ready once the guest has answered, or cannot any more.
@@ -56,16 +59,24 @@ impl Exchange {
     /// Ready once the guest has ended.
     pub(super) fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(run) = &mut self.run else { return Poll::Ready(()) };
-        self.end = std::task::ready!(run.as_mut().poll(cx));
+        let begun = Instant::now();
+        let polled = run.as_mut().poll(cx);
+        self.is_spent = !self.alarm.deadline().compute(begun.elapsed());
+        self.end = std::task::ready!(polled);
         self.run = None;
         Poll::Ready(())
     }
 
-    /// Ready, with the error, once the guest has been silent for too long. It is stopped then.
+    /// Ready, with the error, once the guest has taken too long. It is stopped then.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<CallError> {
-        std::task::ready!(self.alarm.poll(cx));
+        let message = if self.is_spent {
+            "the component computed for too long without a byte of its response (limits.deadline)"
+        } else {
+            std::task::ready!(self.alarm.poll(cx));
+            "the component did not answer in time"
+        };
         self.run = None;
-        let error = CallError::new(Status::Deadline, "the component did not answer in time");
+        let error = CallError::new(Status::Deadline, message);
         self.end = Err(error.clone());
         Poll::Ready(error)
     }
@@ -79,9 +90,9 @@ impl Exchange {
         self.end.clone()
     }
 
-    /// Says that the body moved on, or that its reader came back for more.
-    pub(super) fn moved(&self) {
-        self.alarm.deadline().moved();
+    /// When it ends.
+    pub(super) fn deadline(&self) -> &Deadline {
+        self.alarm.deadline()
     }
 
     /// Lets a guest that has answered in full finish what it is at, within its deadline, with nobody waiting.
@@ -89,6 +100,7 @@ impl Exchange {
         if !self.is_running() {
             return;
         }
+        self.deadline().streamed();
         let tasks = self.tasks.clone();
         tasks.spawn_work(async move {
             poll_fn(|cx| match self.poll_run(cx) {

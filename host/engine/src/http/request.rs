@@ -102,7 +102,7 @@ impl Actor {
     }
 
     pub(super) fn http_deadline(&self, incoming: &Incoming) -> Deadline {
-        Deadline::while_moving(self.deadline(incoming.deadline), self.config().limits.deadline)
+        Deadline::of_exchange(self.deadline(incoming.deadline), self.config().limits.deadline)
     }
 
     /// [`Actor::http`], with the error code that a guest may answer with in place of a response.

@@ -10,6 +10,9 @@ use wit_bindgen::StreamResult;
 
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// Longer than the deadline of the test that asks for it.
+const PAUSE_NS: u64 = 3_000_000_000;
+
 struct Async;
 
 impl Guest for Async {
@@ -28,17 +31,26 @@ impl Guest for Async {
                 monotonic_clock::wait_for(3_600_000_000_000).await;
                 Ok(greet())
             }
+            "/pause-after-head" => Ok(greet_after(PAUSE_NS)),
             _ => Ok(greet()),
         }
     }
 }
 
 fn greet() -> Response {
+    greet_after(0)
+}
+
+/// Answers at once, and says something after a while.
+fn greet_after(pause_ns: u64) -> Response {
     let headers = Fields::from_list(&[("content-type".into(), b"text/plain".to_vec())]).unwrap();
     let (mut writer, reader) = wit_stream::new();
     let (trailers, trailers_reader) = wit_future::new(|| Ok(None));
     let (response, _sent) = Response::new(headers, Some(reader), trailers_reader);
     wit_bindgen::spawn_local(async move {
+        if pause_ns > 0 {
+            monotonic_clock::wait_for(pause_ns).await;
+        }
         writer.write_all(b"Hello from an async component!\n".to_vec()).await;
         drop(writer);
         _ = trailers.write(Ok(None)).await;

@@ -10,6 +10,9 @@ use wasi::http::types::{
     Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 
+/// Longer than the deadline of the test that asks for it.
+const PAUSE_NS: u64 = 3_000_000_000;
+
 struct Misbehave;
 
 impl Guest for Misbehave {
@@ -33,6 +36,10 @@ impl Guest for Misbehave {
             "/trap-after-head" => panic!("asked to"),
             "/spin-after-head" => spin(),
             "/sleep-after-head" => monotonic_clock::subscribe_duration(3_600_000_000_000).block(),
+            "/pause-after-head" => {
+                monotonic_clock::subscribe_duration(PAUSE_NS).block();
+                stream.blocking_write_and_flush(b" and last").unwrap();
+            }
             "/endless" => loop {
                 if stream.blocking_write_and_flush(&[b'x'; 4096]).is_err() {
                     return;
