@@ -1,8 +1,17 @@
 //! Hosts that die or leave under load, and a NATS server that goes away.
 
+use std::time::{Duration, Instant};
+
 use integration_tests::{TestHost, TestLattice, eventually};
+use rustix::process::Signal;
 
 use crate::load::Load;
+
+/// The bound of docs/protocol.md: a call in flight to a process that dies ends within this.
+const LOST_WITHIN: Duration = Duration::from_secs(4);
+
+/// A call to the greeter that takes this long has no one to answer it.
+const HANGING: Duration = Duration::from_millis(200);
 
 /// A component on two hosts that carry the label.
 const REPLICATED: &str = "
@@ -33,6 +42,10 @@ async fn calls_to_a_killed_host_end_typed_and_the_survivor_answers() {
     let (edge, victim, _survivor) = two_workers(&lattice).await;
     let load = Load::start(&lattice.web, &[edge.http], "/greet/Ada", 8);
     load.flows(200).await;
+    // Frozen first, so that calls are certainly in flight on it when it dies.
+    victim.signal(Signal::STOP);
+    load.hangs(HANGING).await;
+    let killed = Instant::now();
     victim.kill();
     // Every caller gets through again: those whose call was in flight on the victim first get a typed failure.
     load.flows(400).await;
@@ -46,6 +59,18 @@ async fn calls_to_a_killed_host_end_typed_and_the_survivor_answers() {
         outcome.failures.iter().all(|failure| failure.starts_with("50")),
         "{:?}",
         outcome.failures
+    );
+    assert!(!outcome.failures.is_empty(), "a call was in flight on the victim");
+    let in_flight =
+        outcome.finished.iter().filter(|call| call.begun < killed && call.ended > killed);
+    let ends: Vec<Duration> = in_flight.map(|call| call.ended - killed).collect();
+    assert!(!ends.is_empty());
+    let late: Vec<_> = ends.iter().filter(|end| **end > LOST_WITHIN).collect();
+    assert!(
+        late.is_empty(),
+        "{} of {} calls in flight ended late: {late:?}",
+        late.len(),
+        ends.len()
     );
 }
 

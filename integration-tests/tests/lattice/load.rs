@@ -1,8 +1,10 @@
 //! Continuous requests, counted, while a test does something to the lattice.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use integration_tests::{Web, eventually};
 use tokio::task::JoinSet;
@@ -17,8 +19,18 @@ pub(crate) struct Load {
 #[derive(Default)]
 struct Tally {
     stop: AtomicBool,
+    begun: AtomicU64,
     answered: AtomicU64,
+    under_way: Mutex<HashMap<u64, Instant>>,
+    finished: Mutex<Vec<Finished>>,
     failures: Mutex<Vec<String>>,
+}
+
+/// When one request was under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Finished {
+    pub(crate) begun: Instant,
+    pub(crate) ended: Instant,
 }
 
 /// The final count.
@@ -27,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) answered: u64,
     /// What the others got.
     pub(crate) failures: Vec<String>,
+    /// All requests, however they ended.
+    pub(crate) finished: Vec<Finished>,
 }
 
 impl Load {
@@ -51,18 +65,33 @@ impl Load {
         eventually("requests flow", || async { (self.answered() >= until).then_some(()) }).await;
     }
 
+    /// Waits until a request has been under way for so long.
+    pub(crate) async fn hangs(&self, how_long: Duration) {
+        eventually("a request hangs", || async {
+            let under_way = self.tally.under_way.lock().unwrap();
+            under_way.values().any(|begun| begun.elapsed() >= how_long).then_some(())
+        })
+        .await;
+    }
+
     /// Stops, waits for what is under way, and counts.
     pub(crate) async fn finish(mut self) -> Outcome {
         self.tally.stop.store(true, Ordering::SeqCst);
         while self.callers.join_next().await.is_some() {}
         let failures = std::mem::take(&mut *self.tally.failures.lock().unwrap());
-        Outcome { answered: self.answered(), failures }
+        let finished = std::mem::take(&mut *self.tally.finished.lock().unwrap());
+        Outcome { answered: self.answered(), failures, finished }
     }
 }
 
 async fn call(web: Web, address: SocketAddr, path: String, tally: Arc<Tally>) {
     while !tally.stop.load(Ordering::SeqCst) {
-        match web.get(address, &path).await {
+        let (number, begun) = (tally.begun.fetch_add(1, Ordering::SeqCst), Instant::now());
+        tally.under_way.lock().unwrap().insert(number, begun);
+        let answer = web.get(address, &path).await;
+        tally.under_way.lock().unwrap().remove(&number);
+        tally.finished.lock().unwrap().push(Finished { begun, ended: Instant::now() });
+        match answer {
             Ok(answer) if answer.status == 200 => {
                 tally.answered.fetch_add(1, Ordering::SeqCst);
             }
