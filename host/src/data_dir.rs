@@ -18,6 +18,9 @@ const SIBLINGS_MAX: u32 = 64;
 /// The file that holds the URL of the NATS server that the host of this directory started.
 const NATS_URL_FILE: &str = "nats.url";
 
+/// The file that holds the process id of that server, so that the next host here takes over what a killed one left.
+const NATS_PID_FILE: &str = "nats.pid";
+
 /// An open data directory; its lock is held until this is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -116,6 +119,12 @@ impl DataDir {
     #[must_use]
     pub fn nats_url_file(&self) -> PathBuf {
         self.path.join(NATS_URL_FILE)
+    }
+
+    /// The file with the process id of that NATS server.
+    #[must_use]
+    pub fn nats_pid_file(&self) -> PathBuf {
+        self.path.join(NATS_PID_FILE)
     }
 }
 

@@ -114,6 +114,7 @@ impl Host {
             router: Arc::clone(&router),
             starter,
             status: status.clone(),
+            lease: lease.clone(),
             routes,
         });
         let ingress = Ingress::new(member.process, source()?, table, router);
@@ -229,8 +230,20 @@ async fn find_nats(
     config: &HostConfig,
     data: &DataDir,
 ) -> anyhow::Result<(String, Option<NatsServer>)> {
+    let left = nats_server::adopt(data, config.nats_listen).await;
     if let Some(url) = &config.nats {
-        return Ok((url.clone(), None));
+        return match left {
+            Some(left) if left.url() == url => Ok((url.clone(), Some(left))),
+            left => {
+                if let Some(left) = left {
+                    left.stop().await;
+                }
+                Ok((url.clone(), None))
+            }
+        };
+    }
+    if let Some(left) = left {
+        return Ok((left.url().to_owned(), Some(left)));
     }
     if config.nats_listen.is_none()
         && let Some(url) = nats_server::find(config.data.as_deref()).await

@@ -202,6 +202,17 @@ impl TestLattice {
         (child, file)
     }
 
+    /// A `wicker up` that nobody waits for.
+    ///
+    /// # Panics
+    /// The program does not run.
+    #[must_use]
+    pub fn starting(&self, args: &[&str]) -> Child {
+        let data = self.folder().join("starting").display().to_string();
+        let up = ["--data", &data, "up", "--http", "127.0.0.1:0"];
+        self.spawn("up", &[&up, args].concat()).0
+    }
+
     /// Starts a built-in provider by hand, as `id`, and waits until it says that it runs.
     ///
     /// # Panics

@@ -4,6 +4,7 @@
 //! A test reads like what an operator would do: [`TestLattice::start`], [`TestLattice::host`], `wicker` verbs, requests.
 //! Nothing sleeps; [`eventually`] waits for a condition, with a deadline.
 
+mod alone;
 mod events;
 mod files;
 mod host;
@@ -12,6 +13,7 @@ mod redis;
 mod wait;
 mod web;
 
+pub use alone::LoneHost;
 pub use events::TestEvents;
 pub use host::TestHost;
 pub use lattice::TestLattice;

@@ -45,6 +45,8 @@ pub enum EventKind {
     LinkSet,
     /// A link was removed.
     LinkRemoved,
+    /// What a link leads to is not, or no longer, what its source imports.
+    LinkIncompatible,
     /// An application was deployed.
     ApplicationDeployed,
     /// An application was removed.
@@ -63,6 +65,7 @@ impl fmt::Display for EventKind {
             Self::ImportPending => "import-pending",
             Self::LinkSet => "link-set",
             Self::LinkRemoved => "link-removed",
+            Self::LinkIncompatible => "link-incompatible",
             Self::ApplicationDeployed => "application-deployed",
             Self::ApplicationRemoved => "application-removed",
         })

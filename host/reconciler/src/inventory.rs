@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{
-    Application, Component, Host, Link, Placement, Provider, ProviderSource, Route, Running,
+    Application, Component, Host, Link, Placement, Provider, ProviderSource, Route, Running, Scope,
     Sharing,
 };
 use wicker_lattice::types::World;
+
+use crate::compat::{Mismatch, mismatches};
+use crate::known::is_host_served;
 
 /// A record and the revision under which it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Inventory {
     pub running: Vec<Running>,
     /// Worlds by digest.
     pub worlds: BTreeMap<String, World>,
+    /// The last generations of applications that are not there any more, by their keys: the next one goes on from it.
+    pub retired: BTreeMap<String, u64>,
 }
 
 /// A provider implementation that every `wicker` has in it.
@@ -77,7 +83,38 @@ impl Inventory {
             ProviderSource::Builtin(name) | ProviderSource::BuiltinProcess(name) => {
                 builtins.get(name).map(|builtin| &builtin.world)
             }
-            ProviderSource::Command(_) | ProviderSource::External => None,
+            ProviderSource::Command(_) | ProviderSource::External => self.registered_world(id),
+        }
+    }
+
+    /// The world that the processes which run a provider say it has.
+    fn registered_world(&self, id: &ObjectId) -> Option<&World> {
+        let mut running = self.running.iter().filter(|running| running.object == *id);
+        running.find_map(|running| self.worlds.get(running.types.as_ref()?))
+    }
+
+    /// What `link` is made for and its target does not offer, as far as both are known.
+    #[must_use]
+    pub fn mismatches(&self, link: &Link, builtins: &Builtins) -> Vec<Mismatch> {
+        let (Some(source), Some(target)) =
+            (self.world(&link.source, builtins), self.world(&link.target, builtins))
+        else {
+            return Vec::new();
+        };
+        let imports = source.imports.iter().filter(|(name, _)| self.is_covered(name, link));
+        imports.flat_map(|(name, functions)| mismatches(name, functions, target)).collect()
+    }
+
+    /// Whether an import of its source goes through `link`, and not through a narrower one.
+    fn is_covered(&self, import: &InterfaceName, link: &Link) -> bool {
+        match &link.scope {
+            Scope::Interface(interface) => import.key() == *interface,
+            Scope::Package(package) => {
+                let narrower = key::link(&link.source, &Scope::Interface(import.key()), &link.name);
+                import.key().package() == *package
+                    && !is_host_served(import)
+                    && !self.links.contains_key(&narrower)
+            }
         }
     }
 

@@ -95,6 +95,7 @@ fn running(object: &str, kind: ObjectKind, host: u8, state: RunState) -> Running
         generation: 3,
         digest: None,
         serves: Vec::new(),
+        types: None,
         state,
         reason: (state == RunState::Pending).then(|| "acme:greet@1 waits for its link".to_owned()),
         since: "2026-11-20T17:00:00.000Z".to_owned(),
@@ -170,9 +171,12 @@ fn lattice() -> Inventory {
         result: Some(bytes),
         is_async: false,
     };
+    // As its target really exports it.
+    let store =
+        &super::inventory::builtins()["keyvalue-redb"].world.exports[&STORE.parse().unwrap()];
+    let open = Functions::from([("open".to_owned(), store["open"].clone())]);
     let world = World {
-        imports: [(STORE.parse().unwrap(), Functions::from([("get".to_owned(), get.clone())]))]
-            .into(),
+        imports: [(STORE.parse().unwrap(), open)].into(),
         exports: [(
             "acme:count/api@1.0.0".parse().unwrap(),
             Functions::from([("read".to_owned(), get)]),

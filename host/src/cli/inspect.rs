@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceName;
-use wicker_lattice::store::record::{Component, ObjectKind, Provider};
+use wicker_lattice::store::record::{Component, ObjectKind, Provider, ProviderSource};
 use wicker_lattice::store::{digest, key};
 use wicker_lattice::types::{FunctionType, Functions, World};
 use wicker_reconciler::inventory::Inventory;
@@ -16,7 +16,7 @@ use wicker_reconciler::known::is_host_served;
 
 use crate::cli::ps::{self, LinkRow, ObjectRow};
 use crate::cli::session::Session;
-use crate::cli::{Global, Output, inventory, out};
+use crate::cli::{Global, Output, inventory, mask, out};
 
 /// What `wicker inspect` takes.
 #[derive(Debug, clap::Args)]
@@ -137,8 +137,9 @@ fn file(path: &Path, shown: Shown) -> anyhow::Result<FileReport> {
 
 pub(super) fn object(inventory: &Inventory, id: &ObjectId, shown: Shown) -> ObjectReport {
     let component =
-        inventory.components.get(&key::component(id)).map(|stored| stored.record.clone());
-    let provider = inventory.providers.get(&key::provider(id)).map(|stored| stored.record.clone());
+        inventory.components.get(&key::component(id)).map(|stored| shown_component(&stored.record));
+    let provider =
+        inventory.providers.get(&key::provider(id)).map(|stored| shown_provider(&stored.record));
     let kind = if component.is_some() { ObjectKind::Component } else { ObjectKind::Provider };
     let ps = ps::Ps::new(inventory);
     let mut running = ps.components;
@@ -157,6 +158,25 @@ pub(super) fn object(inventory: &Inventory, id: &ObjectId, shown: Shown) -> Obje
         links,
         linked_by: others.into_iter().filter(|link| link.target == *id).collect(),
     }
+}
+
+/// Without the secrets that its config may hold.
+fn shown_component(component: &Component) -> Component {
+    let mut shown = component.clone();
+    shown.config = mask::map(&shown.config);
+    shown.grants.environment = mask::map(&shown.grants.environment);
+    shown
+}
+
+/// Without the secrets that its config, and the words of its command, may hold.
+fn shown_provider(provider: &Provider) -> Provider {
+    let source = match &provider.source {
+        ProviderSource::Command(words) => {
+            ProviderSource::Command(words.iter().map(|word| mask::urls(word)).collect())
+        }
+        source => source.clone(),
+    };
+    Provider { source, config: mask::json(&provider.config), ..provider.clone() }
 }
 
 pub(super) fn host(

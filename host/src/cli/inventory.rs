@@ -1,14 +1,14 @@
 //! Reads the lattice once: records, who is alive, what runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, join_all};
 use wicker_lattice::call::Status;
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::store::record::{Host, Running, Types};
-use wicker_lattice::store::{Entry, Record, Store, StoreError};
+use wicker_lattice::store::record::{Application, Host, Running, Types};
+use wicker_lattice::store::{Entry, Record, Store, StoreError, key};
 use wicker_reconciler::inventory::{Builtin, Builtins, Inventory, Records, Stored};
 use wicker_reconciler::names::{self, Resolved};
 
@@ -48,7 +48,27 @@ pub async fn read(session: &Session) -> anyhow::Result<Inventory> {
         placements,
         running,
         worlds: worlds.collect(),
+        retired: BTreeMap::new(),
     })
+}
+
+/// Notes the last generation of an application that was undeployed: hosts that were away meanwhile remember it, and refuse
+/// older ones.
+///
+/// # Errors
+/// The lattice's state cannot be reached.
+pub async fn note_retired(
+    session: &Session,
+    inventory: &mut Inventory,
+    (team, application): (&str, &str),
+) -> Result<(), StoreError> {
+    let key = key::application(team, application);
+    if !inventory.applications.contains_key(&key) {
+        let past = session.store.history::<Application>(&key).await?;
+        let last = past.iter().map(|entry| entry.record.generation).max();
+        inventory.retired.extend(last.map(|generation| (key, generation)));
+    }
+    Ok(())
 }
 
 /// Boxed: nine of these at once are too large for a caller's own future.

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod inventory;
 pub mod link;
 pub mod logs;
+pub mod mask;
 pub mod out;
 pub mod provider;
 pub mod ps;
@@ -72,10 +73,6 @@ pub struct Global {
     )]
     pub output: Output,
 }
-
-/// The environment variables that every verb reads.
-pub const VARIABLES: [&str; 4] =
-    ["WICKER_LATTICE", "WICKER_NATS_URL", "WICKER_DATA", "WICKER_OUTPUT"];
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

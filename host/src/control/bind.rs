@@ -1,18 +1,28 @@
 //! The tables that requests read, made anew when a record changed: places, routes, and each component's links.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
+use wicker_lattice::event::EventKind;
 use wicker_lattice::id::ObjectId;
+use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::link::Binding;
-use wicker_lattice::store::Entry;
-use wicker_lattice::store::record::Link;
+use wicker_lattice::store::record::{Link, Types};
+use wicker_lattice::store::{Entry, key};
+use wicker_lattice::types::World;
+use wicker_reconciler::compat::mismatches;
 
 use super::task::Run;
-use super::{Control, Handle};
+use super::{Control, Handle, Input};
 use crate::link::Linked;
 use crate::link::resolve::{self, Resolved};
 use crate::state::Event;
 use crate::table::Peer;
+
+/// How long a world may take to be read; then the next change asks for it again.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Control {
     pub(super) fn rebuild(&mut self) {
@@ -23,7 +33,11 @@ impl Control {
                 self.records.places(own, |process| Peer::new(process, rpc.remote(process)));
             self.parts.table.set_places(places);
         }
+        if changed.places {
+            self.parts.lease.set_ailing(self.records.ailing(self.parts.member.process));
+        }
         if changed.links || changed.places {
+            self.read_worlds();
             self.rebind_all();
         }
         if changed.routes {
@@ -38,8 +52,14 @@ impl Control {
         for id in ids {
             if let Some(mut run) = self.running.remove(&id) {
                 let waiting = self.bind(&id, &mut run);
+                let (attempt, faults) = (run.attempt, run.faults.clone());
+                let is_component = matches!(run.handle, Handle::Component(_));
                 self.running.insert(id.clone(), run);
-                self.apply(Event::Waiting(id, waiting));
+                self.apply(Event::Waiting(id.clone(), waiting));
+                if is_component {
+                    let ailment = (!faults.is_empty()).then(|| faults.join("; "));
+                    self.apply(Event::Health(id, attempt, ailment));
+                }
             }
         }
     }
@@ -51,11 +71,72 @@ impl Control {
         let resolved = resolve::resolve(imports, &links, |link| self.binding(link));
         let bound: Vec<_> = links.iter().map(|link| (link.key.clone(), link.revision)).collect();
         let waiting = self.waiting(id, &resolved);
+        let faults = self.faults(actor.program().world(), &resolved.led);
+        if run.faults != faults {
+            self.tell_of_faults(id, &faults);
+            run.faults = faults;
+        }
         if run.bound != bound {
             run.bound = bound;
             actor.set_links(Arc::new(resolved.links));
         }
         waiting
+    }
+
+    /// Imports whose targets offer something else, as far as is known: a side may have changed since the link was made.
+    /// Calls of such a function fail by their type hash; this is for people.
+    fn faults(&self, world: &World, led: &[(InterfaceName, ObjectId)]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (import, target) in led {
+            let Some(functions) = world.imports.get(import) else { continue };
+            let offered =
+                self.records.types_of(target).filter_map(|types| self.records.world(types));
+            let found = offered.flat_map(|offered| mismatches(import, functions, offered));
+            faults.extend(found.map(|mismatch| format!("its target {target} {mismatch}")));
+        }
+        faults.sort();
+        faults.dedup();
+        faults
+    }
+
+    fn tell_of_faults(&self, id: &ObjectId, faults: &[String]) {
+        if faults.is_empty() {
+            tracing::info!("{id}: its links lead to what it imports again");
+            return;
+        }
+        let message = format!("{id} cannot call through a link: {}", faults.join("; "));
+        tracing::warn!("{message}");
+        self.parts.member.tell(EventKind::LinkIncompatible, Some(id), message);
+    }
+
+    /// Reads the worlds of what components here are linked to, once each.
+    pub(super) fn read_worlds(&mut self) {
+        let targets: HashSet<ObjectId> = self
+            .records
+            .links
+            .values()
+            .filter(|link| self.running.contains_key(&link.record.source))
+            .map(|link| link.record.target.clone())
+            .collect();
+        let wanted: HashSet<String> =
+            targets.iter().flat_map(|target| self.records.types_of(target)).cloned().collect();
+        for types in wanted {
+            if self.records.wants_world(&types) {
+                self.read_world(types);
+            }
+        }
+    }
+
+    fn read_world(&self, types: String) {
+        let (inputs, store) = (self.inputs.clone(), self.parts.member.store.clone());
+        self.parts.member.tasks.spawn_work(async move {
+            let read = timeout(READ_TIMEOUT, store.get::<Types>(&key::types(&types))).await;
+            let world = match read {
+                Ok(Ok(entry)) => entry.map(|entry| entry.record.world),
+                Ok(Err(_)) | Err(_) => None,
+            };
+            let _ = inputs.send(Input::World(types, world)).await;
+        });
     }
 
     fn binding(&self, link: &Entry<Link>) -> Binding {

@@ -1,10 +1,11 @@
-//! Says every second that this host lives, and notices when it cannot.
+//! Says every second that this host lives, and what does not work on it; notices when it cannot say so.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use wicker_lattice::nats::ConnectionState;
 use wicker_lattice::store::lease::{LEASE, RENEW_EVERY};
 use wicker_lattice::store::record::Host;
@@ -12,12 +13,42 @@ use wicker_lattice::store::{StoreError, key};
 
 use crate::member::Member;
 
+/// A renewal that takes longer than this shows that the lattice's state is slow.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Quick renewals in a row after which a slow or absent state is a thing of the past.
+const QUICK_AGAIN: u32 = 5;
+
 /// This host's lease.
 #[derive(Debug, Clone)]
 pub struct Lease {
     member: Member,
+    said: Arc<Mutex<Said>>,
+    /// Told when something must be said before the next renewal is due.
+    news: Arc<Notify>,
+}
+
+/// What the lease says.
+#[derive(Debug)]
+struct Said {
     /// `None` once it is given up.
-    host: Arc<Mutex<Option<Host>>>,
+    host: Option<Host>,
+    /// What does not work well here.
+    ailing: Option<String>,
+    /// What was wrong with the lattice's state, and how many renewals were quick since.
+    trouble: Option<(String, u32)>,
+}
+
+impl Said {
+    /// The next renewal; `None` once the lease is given up.
+    fn renewed(&mut self) -> Option<Host> {
+        let trouble = self.trouble.as_ref().map(|(what, _)| what.clone());
+        let reasons: Vec<String> = trouble.into_iter().chain(self.ailing.clone()).collect();
+        let host = self.host.as_mut()?;
+        host.beat += 1;
+        host.degraded = (!reasons.is_empty()).then(|| reasons.join("; "));
+        Some(host.clone())
+    }
 }
 
 impl Lease {
@@ -27,7 +58,9 @@ impl Lease {
     /// The lattice's state cannot be written.
     pub async fn take(member: &Member, host: Host) -> Result<Self, StoreError> {
         member.store.put(&host).await?;
-        let lease = Self { member: member.clone(), host: Arc::new(Mutex::new(Some(host))) };
+        let said = Said { host: Some(host), ailing: None, trouble: None };
+        let (said, news) = (Arc::new(Mutex::new(said)), Arc::new(Notify::new()));
+        let lease = Self { member: member.clone(), said, news };
         member.tasks.spawn("lease", lease.clone().renew());
         Ok(lease)
     }
@@ -35,16 +68,29 @@ impl Lease {
     /// Changes what the lease says, and writes it at once.
     pub async fn change(&self, change: impl FnOnce(&mut Host)) {
         {
-            let mut host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(host) = host.as_mut() else { return };
+            let mut said = self.said();
+            let Some(host) = said.host.as_mut() else { return };
             change(host);
         }
         self.write().await;
     }
 
+    /// Says soon what does not work well here; `None`: all does.
+    pub fn set_ailing(&self, ailing: Option<String>) {
+        let mut said = self.said();
+        if said.ailing != ailing {
+            said.ailing = ailing;
+            self.news.notify_one();
+        }
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives the lease up: the host is gone for everyone at once.
     pub async fn give_up(&self) {
-        *self.host.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.said().host = None;
         let key = key::host(self.member.process);
         let _ = timeout(RENEW_EVERY, self.member.store.delete::<Host>(&key)).await;
     }
@@ -55,16 +101,18 @@ impl Lease {
         let mut silent_for = Duration::ZERO;
         loop {
             tokio::select! {
-                // Cancel-safe, both.
+                // Cancel-safe, all.
                 () = self.member.tasks.stopping() => return Ok(()),
+                () = self.news.notified() => {}
                 _ = ticks.tick() => {}
             }
+            let begun = Instant::now();
             let is_written = self.write().await;
-            if self.is_given_up() {
+            if self.said().host.is_none() {
                 return Ok(());
             }
             if is_written {
-                self.note_success(silent_for);
+                self.note_success(silent_for, begun.elapsed());
                 silent_for = Duration::ZERO;
             } else {
                 self.note_failure(silent_for);
@@ -73,25 +121,26 @@ impl Lease {
         }
     }
 
-    fn is_given_up(&self) -> bool {
-        self.host.lock().unwrap_or_else(PoisonError::into_inner).is_none()
-    }
-
     /// Writes the lease once; whether that worked.
     async fn write(&self) -> bool {
-        let host = {
-            let mut host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(host) = host.as_mut() else { return true };
-            host.beat += 1;
-            host.clone()
-        };
+        let Some(host) = self.said().renewed() else { return true };
         matches!(timeout(RENEW_EVERY, self.member.store.put(&host)).await, Ok(Ok(_)))
     }
 
-    /// Says once that the lattice's state is back.
-    fn note_success(&self, silent_for: Duration) {
+    /// Says once that the lattice's state is back; and for a while in the lease that it was away or slow.
+    fn note_success(&self, silent_for: Duration, took: Duration) {
+        let mut said = self.said();
         if silent_for >= LEASE {
             tracing::info!("the lattice's state is back");
+            let what =
+                format!("the lattice's state did not answer for {silent_for:?} until just now");
+            said.trouble = Some((what, 0));
+        } else if took >= SLOW || !silent_for.is_zero() {
+            let what = "the lattice's state is slow: NATS or its disk has too much to do";
+            said.trouble = Some((what.to_owned(), 0));
+        } else if let Some((_, quick)) = &mut said.trouble {
+            *quick += 1;
+            said.trouble = said.trouble.take().filter(|(_, quick)| *quick < QUICK_AGAIN);
         }
     }
 

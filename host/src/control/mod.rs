@@ -7,9 +7,12 @@
 
 mod bind;
 mod caretaker;
+mod carry;
+mod generations;
 mod lease;
 mod records;
 mod say;
+mod see;
 mod start;
 mod status;
 mod task;

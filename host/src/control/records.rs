@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
-use wicker_lattice::store::record::{Link, Provider, Route, Running, Sharing};
+use wicker_lattice::store::record::{Link, Provider, Route, RunState, Running, Sharing};
 use wicker_lattice::store::{Change, Entry};
+use wicker_lattice::types::World;
 
 use crate::table::{Peer, Places, Sources};
 
@@ -17,6 +18,8 @@ pub(super) struct Records {
     running: HashMap<String, Running>,
     owners: HashMap<ObjectId, Option<ProcessId>>,
     specified: HashSet<ObjectId>,
+    /// What objects need and offer, by the digest that their status names; `None`: it is being read.
+    worlds: HashMap<String, Option<Arc<World>>>,
     /// One that came back is another: what was held against it before does not count.
     peers: HashMap<(ProcessId, Incarnation), Arc<Peer>>,
 }
@@ -85,6 +88,52 @@ impl Records {
         });
         self.peers = kept;
         places
+    }
+
+    /// The digests of what `target` offers where it runs, as its processes say.
+    pub(super) fn types_of<'a>(&'a self, target: &'a ObjectId) -> impl Iterator<Item = &'a String> {
+        let is_its =
+            move |running: &&Running| running.object == *target && running.state.takes_calls();
+        self.running.values().filter(is_its).filter_map(|running| running.types.as_ref())
+    }
+
+    /// The world of that digest, once it was read.
+    pub(super) fn world(&self, types: &str) -> Option<&World> {
+        self.worlds.get(types)?.as_deref()
+    }
+
+    /// Whether the world of that digest must be read now: asked for the first time.
+    pub(super) fn wants_world(&mut self, types: &str) -> bool {
+        let is_new = !self.worlds.contains_key(types);
+        if is_new {
+            self.worlds.insert(types.to_owned(), None);
+        }
+        is_new
+    }
+
+    /// Takes in a world that was read; `None`: it could not be, and is wanted again.
+    pub(super) fn learn_world(&mut self, types: String, world: Option<World>) {
+        match world {
+            Some(world) => _ = self.worlds.insert(types, Some(Arc::new(world))),
+            None => _ = self.worlds.remove(&types),
+        }
+    }
+
+    /// What does not work well on the host `own`, for people; `None`: all does.
+    pub(super) fn ailing(&self, own: ProcessId) -> Option<String> {
+        let is_ailing = |running: &&Running| {
+            running.host == Some(own)
+                && matches!(running.state, RunState::Failed | RunState::Degraded)
+        };
+        let mut ailing: Vec<&Running> = self.running.values().filter(is_ailing).collect();
+        ailing.sort_by(|a, b| a.object.cmp(&b.object));
+        let first = ailing.first()?;
+        let why = first.reason.as_deref().unwrap_or("it does not say why");
+        let more = match ailing.len() - 1 {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        Some(format!("{}: {why}{more}", first.object))
     }
 
     /// Status records that this process wrote in an earlier life or for what it no longer runs.

@@ -2,7 +2,7 @@
 
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::ProcessId;
-use wicker_lattice::store::record::{RunState, Running};
+use wicker_lattice::store::record::{RunState, Running, Types};
 
 use super::status::Since;
 use super::{Control, Handle, StatusWrite};
@@ -19,6 +19,7 @@ impl Control {
             Some(Handle::Component(actor)) => Some(actor.program().digest()),
             _ => None,
         };
+        let types = digest.clone().or_else(|| Some(Types::of_provider(world?).digest));
         let is_process = matches!(run.map(|run| &run.handle), Some(Handle::Process(_)));
         let running = Running {
             object: report.object.clone(),
@@ -29,6 +30,7 @@ impl Control {
             generation: report.generation,
             digest,
             serves: serves.unwrap_or_default(),
+            types,
             state: report.state,
             reason: report.reason.clone(),
             since: at,

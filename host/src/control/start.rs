@@ -126,7 +126,8 @@ impl Starter {
             }
         };
         let program = loading.await.map_err(|error| load_failure(&error))?;
-        self.remember_types(component.digest.clone(), program.world()).await;
+        let (digest, world) = (component.digest.clone(), program.world().clone());
+        self.remember_types(Types { digest, world }).await;
         let config = ActorConfig {
             limits: (&component.limits).into(),
             grants: component.grants.clone(),
@@ -166,7 +167,7 @@ impl Starter {
         provider: &Provider,
     ) -> Result<Arc<dyn ProviderInstance>, Failure> {
         let builtin = find(name)?;
-        self.remember_types(format!("provider:{name}"), &builtin.world()).await;
+        self.remember_types(Types::of_provider(&builtin.world())).await;
         let data_dir =
             self.data.provider_dir(&provider.id).map_err(|error| lasting(error.as_ref()))?;
         let environment = Environment {
@@ -208,8 +209,7 @@ impl Starter {
     }
 
     /// Writes the world where `wicker call` and `link set` read it, once; a failure costs only them.
-    async fn remember_types(&self, digest: String, world: &World) {
-        let types = Types { digest, world: world.clone() };
+    async fn remember_types(&self, types: Types) {
         match timeout(PATIENCE, self.member.store.create(&types)).await {
             Ok(Ok(_) | Err(StoreError::Conflict { .. })) => {}
             Ok(Err(error)) => tracing::warn!(error = &error as &dyn Error, "types not stored"),

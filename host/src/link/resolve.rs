@@ -21,6 +21,8 @@ pub struct Resolved {
     pub links: Links,
     /// The targets, to see whether they run.
     pub targets: Vec<ObjectId>,
+    /// Which import leads to which target, to see whether it offers what is imported.
+    pub led: Vec<(InterfaceName, ObjectId)>,
     /// Imports that need a link and have none.
     pub missing: Vec<InterfaceKey>,
 }
@@ -47,8 +49,12 @@ pub fn resolve(
     bind: impl Fn(&Entry<Link>) -> Binding,
 ) -> Resolved {
     let mut bindings = HashMap::new();
-    let mut resolved =
-        Resolved { links: Links::default(), targets: Vec::new(), missing: Vec::new() };
+    let mut resolved = Resolved {
+        links: Links::default(),
+        targets: Vec::new(),
+        led: Vec::new(),
+        missing: Vec::new(),
+    };
     for import in imports.iter().filter(|import| !known::is_host_served(import)) {
         let Some(link) = link_for(import, links) else {
             resolved.missing.push(import.key());
@@ -57,6 +63,7 @@ pub fn resolve(
         if !resolved.targets.contains(&link.record.target) {
             resolved.targets.push(link.record.target.clone());
         }
+        resolved.led.push((import.clone(), link.record.target.clone()));
         let binding = bind(link);
         bindings.insert(wire_interface(import), binding.clone());
         bindings.insert(import.key(), binding);

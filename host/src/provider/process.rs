@@ -20,7 +20,7 @@ use wicker_lattice::store::record::Provider;
 use wicker_lattice::types::World;
 use wicker_provider::process::{Launch, Registration};
 
-use crate::cli;
+use crate::config::VARIABLES;
 use crate::control::{lasting, passing};
 use crate::data_dir::DataDir;
 use crate::logs::Logs;
@@ -112,7 +112,7 @@ impl Launcher {
         let (token, registered) = expected.map_err(|error| passing(&error))?;
         let line = self.first_line(id, provider, token)?;
         let mut command = Command::new(&program);
-        for variable in cli::VARIABLES {
+        for variable in VARIABLES {
             // It is told everything by its first line; what the host was told by hand must not count as its flags.
             command.env_remove(variable);
         }

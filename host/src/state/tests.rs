@@ -1,8 +1,11 @@
 //! What a host does next, without a host.
 
 use super::*;
+use std::sync::Arc;
 use wicker_lattice::id::ProcessId;
-use wicker_lattice::store::record::{Grants, Limits, Spread};
+use wicker_lattice::store::record::{
+    Component, Grants, Limits, Provider, ProviderSource, Sharing, Spread,
+};
 
 fn id() -> ObjectId {
     "t/a/c".parse().unwrap()
@@ -235,4 +238,16 @@ fn draining_host_says_so_and_starts_nothing() {
     let mut state = running();
     assert_eq!(reported(&state.apply(Event::Drain)), Some(RunState::Draining));
     assert!(starts(&state.apply(Event::Specified(component(2, "b")))).is_empty());
+}
+
+#[test]
+fn generation_that_was_seen_before_a_restart_still_counts() {
+    let mut before = running();
+    before.apply(Event::Specified(component(5, "b")));
+    let newest = before.generations().map(|(id, newest)| (id.clone(), newest)).collect();
+    let mut state = State::remembering(&newest);
+    assert!(matches!(state.apply(Event::Specified(component(4, "a")))[..], [Effect::Refuse(..)]));
+    assert!(matches!(state.apply(Event::Placed(placement(4)))[..], [Effect::Refuse(..)]));
+    state.apply(Event::Placed(placement(5)));
+    assert_eq!(starts(&state.apply(Event::Specified(component(5, "b")))).len(), 1);
 }

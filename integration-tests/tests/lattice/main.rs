@@ -8,14 +8,19 @@
     reason = "a test, and what only tests call, fails by panicking, and its future may be large"
 )]
 
+mod alone;
 mod bodies;
 mod compose;
+mod degraded;
 mod examples;
 mod failover;
+mod generations;
 mod isolation;
 mod load;
 mod lost;
 mod processes;
+mod secrets;
+mod signatures;
 mod swap;
 mod up;
 mod verbs;

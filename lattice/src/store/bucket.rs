@@ -100,6 +100,13 @@ impl Store {
         }
     }
 
+    /// Tells this state from one that began anew under the same name: generations that were seen in another one mean
+    /// nothing here.
+    #[must_use]
+    pub fn epoch(&self) -> String {
+        self.spec.stream.cached_info().created.to_string()
+    }
+
     fn bucket(&self, bucket: Bucket) -> &kv::Store {
         match bucket {
             Bucket::Spec => &self.spec,

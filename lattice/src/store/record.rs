@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::id::{Incarnation, ObjectId, ProcessId};
 use crate::interface::{InterfaceKey, PackageKey};
@@ -238,14 +239,26 @@ pub struct Placement {
     pub generation: u64,
 }
 
-/// Key `types.<digest>`: the world of a component (by its digest) or of a provider implementation (by
-/// `provider:<implementation>`). Written by whoever loads it first; never changes.
+/// Key `types.<digest>`: the world of a component (by the digest of its bytes) or of a provider (by the digest of the
+/// world itself, see [`Types::of_provider`]). Written by whoever loads it first; never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Types {
     /// Of what.
     pub digest: String,
     /// What it needs and offers.
     pub world: World,
+}
+
+impl Types {
+    /// The types of a provider, which has no bytes of its own to go by.
+    #[must_use]
+    pub fn of_provider(world: &World) -> Self {
+        let text = serde_json::to_vec(world).unwrap_or_default();
+        let digest = Sha256::digest(text);
+        let digest =
+            digest.iter().fold("world:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        Self { digest, world: world.clone() }
+    }
 }
 
 /// What an [`ObjectId`] names.
@@ -344,6 +357,9 @@ pub struct Running {
     /// The interfaces it serves.
     #[serde(default)]
     pub serves: Vec<InterfaceKey>,
+    /// Under which digest its [`Types`] are stored: what it needs and offers, by signature.
+    #[serde(default)]
+    pub types: Option<String>,
     /// How it is.
     pub state: RunState,
     /// Why it is so: what failed, which imports wait for a link.

@@ -112,6 +112,7 @@ impl Lattice {
             generation: 1,
             digest: None,
             serves: vec![wire::interface()],
+            types: None,
             state: RunState::Ready,
             reason: None,
             since: String::new(),

@@ -178,7 +178,8 @@ impl<'a> Planner<'a> {
                     .filter(|provider| is_ours(&provider.id))
                     .map(|provider| provider.generation),
             )
-            .chain(before.map(|stored| stored.record.generation));
+            .chain(before.map(|stored| stored.record.generation))
+            .chain(inventory.retired.get(&key::application(team, application)).copied());
         Self {
             inventory,
             before,

@@ -193,7 +193,12 @@ impl Batch<'_> {
             ProviderSource::Builtin(name) | ProviderSource::BuiltinProcess(name) => {
                 self.facts.builtins.get(name).map(|builtin| &builtin.world)
             }
-            ProviderSource::Command(_) | ProviderSource::External => None,
+            // The process that runs has said what it serves; one that another command starts may serve something else.
+            source @ (ProviderSource::Command(_) | ProviderSource::External) => {
+                let stored = self.facts.inventory.providers.get(&key::provider(id))?;
+                let is_same = stored.record.source == *source;
+                is_same.then(|| self.facts.inventory.world(id, self.facts.builtins)).flatten()
+            }
         }
     }
 }

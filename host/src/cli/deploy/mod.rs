@@ -159,8 +159,12 @@ async fn write(
 ) -> anyhow::Result<Written> {
     let builtins = inventory::builtins();
     for _ in 0..ATTEMPTS {
-        let inventory = inventory::read(session).await?;
+        let mut inventory = inventory::read(session).await?;
         inventory::require_hosts(session, &inventory)?;
+        for manifest in manifests {
+            let name = (manifest.team.as_str(), manifest.application.value.as_str());
+            inventory::note_retired(session, &mut inventory, name).await?;
+        }
         let facts = Facts { images: images.facts(), builtins: &builtins, inventory: &inventory };
         let (desired, warnings) = validate(manifests, facts)?;
         let Some(desired) = desired.into_iter().nth(index) else {

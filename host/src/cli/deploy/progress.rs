@@ -188,6 +188,7 @@ mod tests {
             generation,
             digest: None,
             serves: Vec::new(),
+            types: None,
             state,
             reason: (state == RunState::Failed).then(|| "no such file".to_owned()),
             since: String::new(),

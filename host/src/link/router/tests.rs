@@ -71,6 +71,7 @@ fn running(number: u8, state: RunState, host: Option<ProcessId>) -> Running {
         generation: 1,
         digest: None,
         serves: Vec::new(),
+        types: None,
         state,
         reason: None,
         since: String::new(),

@@ -217,8 +217,7 @@ async fn join(
         registered.map_err(ProcessError::Register)?;
     }
     let failed = |source| ProcessError::Announce { id: launch.id.clone(), source };
-    let types =
-        Types { digest: format!("provider:{}", builtin.name()), world: instance.world().clone() };
+    let types = Types::of_provider(instance.world());
     match store.create(&types).await {
         Ok(_) | Err(StoreError::Conflict { .. }) => {}
         Err(error) => return Err(failed(error)),

@@ -9,7 +9,7 @@ use tracing::warn;
 use wicker_lattice::id::Incarnation;
 use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::store::lease::RENEW_EVERY;
-use wicker_lattice::store::record::{ObjectKind, ProviderProcess, RunState, Running};
+use wicker_lattice::store::record::{ObjectKind, ProviderProcess, RunState, Running, Types};
 use wicker_lattice::store::{Store, StoreError, key};
 use wicker_process::{Clock, Tasks};
 
@@ -50,6 +50,7 @@ impl Status {
             generation: launch.generation,
             digest: None,
             serves: instance.world().exports.keys().map(InterfaceName::key).collect(),
+            types: Some(Types::of_provider(instance.world()).digest),
             state: RunState::Ready,
             reason: None,
             since: clock.rfc3339(),

@@ -1,20 +1,23 @@
 //! `wicker ps`: hosts, components, providers, links and routes, as the lattice's records and processes say.
 
+mod show;
+
+pub use show::state_name;
+pub(crate) use show::{links_table, objects_table};
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::process::ExitCode;
 
 use serde::Serialize;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{
-    Host, Link, ObjectKind, Provider, ProviderSource, Route, RunState, Running, Scope,
+    Host, Link, Provider, ProviderSource, Route, RunState, Running, Scope,
 };
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::route;
 
 use crate::cli::session::Session;
-use crate::cli::table::{Table, short, short_digest};
-use crate::cli::{Global, inventory, out};
+use crate::cli::{Global, inventory, mask, out};
 
 /// Letters of an id that tell hosts of one name apart: the last ones are random.
 const SHOWN_ID_LEN: usize = 6;
@@ -98,8 +101,11 @@ pub struct LinkRow {
     pub target: ObjectId,
     /// Typed by the target.
     pub config: BTreeMap<String, String>,
-    /// `ready`, or `pending` where nobody serves the target.
+    /// `ready`, `pending` where nobody serves the target, `incompatible` where it has other signatures than its source
+    /// imports.
     pub state: &'static str,
+    /// What is incompatible.
+    pub reason: Option<String>,
 }
 
 /// One route.
@@ -285,7 +291,7 @@ pub(crate) fn implementation(provider: &Provider) -> String {
     match &provider.source {
         ProviderSource::Builtin(name) => name.clone(),
         ProviderSource::BuiltinProcess(name) => format!("{name} (process)"),
-        ProviderSource::Command(words) => words.join(" "),
+        ProviderSource::Command(words) => mask::urls(&words.join(" ")),
         ProviderSource::External => "(external)".to_owned(),
     }
 }
@@ -294,13 +300,20 @@ pub(crate) fn implementation(provider: &Provider) -> String {
 pub(crate) fn link_row(inventory: &Inventory, link: &Link) -> LinkRow {
     let mut of_target = inventory.running.iter().filter(|running| running.object == link.target);
     let is_served = of_target.any(|running| running.state.takes_calls());
+    let found = inventory.mismatches(link, &inventory::builtins());
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     LinkRow {
         source: link.source.clone(),
         interface: link.scope.clone(),
         name: link.name.clone(),
         target: link.target.clone(),
-        config: link.config.clone(),
-        state: if is_served { "ready" } else { "pending" },
+        config: mask::map(&link.config),
+        state: match (is_served, found.is_empty()) {
+            (true, true) => "ready",
+            (false, true) => "pending",
+            (_, false) => "incompatible",
+        },
+        reason: (!found.is_empty()).then(|| format!("the target {}", found.join("; it "))),
     }
 }
 
@@ -311,90 +324,4 @@ fn route_row(inventory: &Inventory, route: &Route) -> RouteRow {
         claimed_by: route.claimed_by.clone(),
         only_on: route.only_on.map(|process| host_name(inventory, process)),
     }
-}
-
-/// A state as people and programs read it.
-#[must_use]
-pub fn state_name(state: RunState) -> &'static str {
-    match state {
-        RunState::Starting => "starting",
-        RunState::Ready => "ready",
-        RunState::Pending => "pending",
-        RunState::Degraded => "degraded",
-        RunState::Failed => "failed",
-        RunState::Draining => "draining",
-    }
-}
-
-impl fmt::Display for Ps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.hosts.is_empty() {
-            writeln!(f, "no host runs: start one with `wicker up`")?;
-        }
-        let tables = [
-            hosts_table(&self.hosts),
-            objects_table(&self.components, ObjectKind::Component),
-            objects_table(&self.providers, ObjectKind::Provider),
-            links_table(&self.links),
-            routes_table(&self.routes),
-        ];
-        let shown = tables.iter().filter(|table| !table.is_empty()).map(ToString::to_string);
-        f.write_str(&shown.collect::<Vec<_>>().join("\n"))
-    }
-}
-
-fn hosts_table(rows: &[HostRow]) -> Table {
-    let mut table = Table::new(["HOST", "ID", "HTTP", "STATE", "LABELS"]);
-    for row in rows {
-        let labels = row.labels.iter().filter(|(key, _)| *key != "host");
-        let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
-        let state = state_and_reason(row.state, row.reason.as_deref());
-        let http = row.http.clone().unwrap_or_default();
-        table.row([row.host.clone(), row.process.to_string(), http, state, labels.join(",")]);
-    }
-    table
-}
-
-/// The table of components, or of providers.
-pub(crate) fn objects_table(rows: &[ObjectRow], kind: ObjectKind) -> Table {
-    let mut table = match kind {
-        ObjectKind::Component => Table::new(["COMPONENT", "DIGEST", "HOST", "STATE"]),
-        ObjectKind::Provider => Table::new(["PROVIDER", "RUNS", "HOST", "STATE"]),
-    };
-    for row in rows {
-        let what = row.digest.as_deref().map(short_digest).or_else(|| row.implementation.clone());
-        let state = match (row.state, &row.host) {
-            (Some(state), _) => state_name(state),
-            (None, Some(_)) => "placed",
-            (None, None) => "not placed",
-        };
-        let state = state_and_reason(state, row.reason.as_deref());
-        let host = row.shown_host.clone();
-        table.row([short(&row.object), what.unwrap_or_default(), host, state]);
-    }
-    table
-}
-
-/// The table of links.
-pub(crate) fn links_table(rows: &[LinkRow]) -> Table {
-    let mut table = Table::new(["LINK", "INTERFACE", "NAME", "TARGET", "STATE"]);
-    for row in rows {
-        let interface = row.interface.as_str().to_owned();
-        let target = short(&row.target);
-        table.row([short(&row.source), interface, row.name.clone(), target, row.state.to_owned()]);
-    }
-    table
-}
-
-fn routes_table(rows: &[RouteRow]) -> Table {
-    let mut table = Table::new(["ROUTE", "TARGET", "CLAIMED BY", "ONLY ON"]);
-    for row in rows {
-        let only_on = row.only_on.clone().unwrap_or_default();
-        table.row([row.route.clone(), short(&row.target), row.claimed_by.clone(), only_on]);
-    }
-    table
-}
-
-fn state_and_reason(state: &str, reason: Option<&str>) -> String {
-    reason.map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"))
 }

@@ -4,14 +4,18 @@
 //! object stops when its placement was *deleted*, not when it cannot be read. Orders of an older generation are
 //! refused. Neighbours: [`crate::control`] feeds it and carries out its effects.
 
+mod object;
+mod spec;
+
+pub use spec::Spec;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::store::record::{
-    Component, ObjectKind, Placement, Provider, ProviderSource, RunState, Sharing,
-};
+use wicker_lattice::store::record::{ObjectKind, Placement, RunState};
+
+use self::object::{Failed, Object, Run};
 
 /// The first pause after a failed start; doubles with each failure in a row.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -28,15 +32,6 @@ pub struct State {
     objects: BTreeMap<ObjectId, Object>,
     attempts: u64,
     is_draining: bool,
-}
-
-/// What should run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Spec {
-    /// A component.
-    Component(Arc<Component>),
-    /// A provider.
-    Provider(Arc<Provider>),
 }
 
 /// Numbers the starts that this host tried, over all objects.
@@ -122,103 +117,22 @@ pub struct Report {
     pub reason: Option<String>,
 }
 
-#[derive(Debug, Default)]
-struct Object {
-    placement: Option<Placement>,
-    spec: Option<Spec>,
-    /// The newest generation that any order for this object had.
-    newest: u64,
-    /// What serves.
-    running: Option<Run>,
-    /// What is being started.
-    starting: Option<Run>,
-    /// What could not be started, and waits for its pause or for another spec.
-    failed: Option<Failed>,
-    failures_in_a_row: u32,
-    waiting: Vec<String>,
-    ailment: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-struct Run {
-    attempt: Attempt,
-    spec: Spec,
-}
-
-#[derive(Debug)]
-struct Failed {
-    run: Run,
-    reason: String,
-}
-
-impl Spec {
-    /// Whose spec it is.
-    #[must_use]
-    pub fn id(&self) -> &ObjectId {
-        match self {
-            Self::Component(component) => &component.id,
-            Self::Provider(provider) => &provider.id,
-        }
-    }
-
-    /// The generation of the order.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        match self {
-            Self::Component(component) => component.generation,
-            Self::Provider(provider) => provider.generation,
-        }
-    }
-
-    /// What kind of object it is of.
-    #[must_use]
-    pub fn kind(&self) -> ObjectKind {
-        match self {
-            Self::Component(_) => ObjectKind::Component,
-            Self::Provider(_) => ObjectKind::Provider,
-        }
-    }
-
-    /// Whether two of it cannot run at once on one host: they would share files, or the id of a process.
-    fn is_alone(&self) -> bool {
-        match self {
-            Self::Component(_) => false,
-            Self::Provider(provider) => {
-                provider.sharing == Sharing::Exclusive
-                    || !matches!(provider.source, ProviderSource::Builtin(_))
-            }
-        }
-    }
-
-    /// Whether what runs by `self` need not be started anew to run by `other`: who orders it and how many there are
-    /// elsewhere makes no difference to a running instance.
-    fn runs_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Component(a), Self::Component(b)) => {
-                let like_b = Component {
-                    generation: b.generation,
-                    spread: b.spread.clone(),
-                    is_bare: b.is_bare,
-                    ..(**a).clone()
-                };
-                like_b == **b
-            }
-            (Self::Provider(a), Self::Provider(b)) => {
-                // A claim by the process that runs it changes nothing for it; one by another is checked at the start.
-                let like_b = Provider {
-                    generation: b.generation,
-                    spread: b.spread.clone(),
-                    owner: b.owner,
-                    ..(**a).clone()
-                };
-                like_b == **b
-            }
-            _ => false,
-        }
-    }
-}
-
 impl State {
+    /// A state that knows which generations were seen before.
+    #[must_use]
+    pub fn remembering(newest: &BTreeMap<ObjectId, u64>) -> Self {
+        let object = |(id, newest): (&ObjectId, &u64)| {
+            (id.clone(), Object { newest: *newest, ..Object::default() })
+        };
+        Self { objects: newest.iter().map(object).collect(), ..Self::default() }
+    }
+
+    /// The newest generation of each object that an application ordered.
+    pub fn generations(&self) -> impl Iterator<Item = (&ObjectId, u64)> {
+        let newest = self.objects.iter().map(|(id, object)| (id, object.newest));
+        newest.filter(|(_, newest)| *newest > 0)
+    }
+
     /// Whether the host is about to stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -249,7 +163,7 @@ impl State {
     fn placed(&mut self, placement: Placement, effects: &mut Vec<Effect>) {
         let id = placement.object.clone();
         let object = self.objects.entry(id.clone()).or_default();
-        if placement.generation < object.newest {
+        if object.has_newer(placement.generation) {
             effects.push(refusal(&id, placement.generation, object.newest));
             return;
         }
@@ -273,9 +187,8 @@ impl State {
     fn specified(&mut self, spec: Spec, effects: &mut Vec<Effect>) {
         let id = spec.id().clone();
         let object = self.objects.entry(id.clone()).or_default();
-        let known = object.spec.as_ref().map_or(0, Spec::generation);
-        if spec.generation() < known {
-            effects.push(refusal(&id, spec.generation(), known));
+        if object.has_newer(spec.generation()) {
+            effects.push(refusal(&id, spec.generation(), object.newest));
             return;
         }
         object.newest = object.newest.max(spec.generation());
@@ -424,38 +337,6 @@ impl State {
         });
         (object.failed, object.starting) = (None, Some(run));
         effects.extend(object.running.is_none().then(|| object.report()).flatten());
-    }
-}
-
-impl Object {
-    /// The status as it now is; `None` for an object that neither runs nor should.
-    fn report(&self) -> Option<Effect> {
-        let report = match (&self.running, &self.starting, &self.failed) {
-            (Some(run), _, Some(failed)) => run.report(
-                RunState::Degraded,
-                Some(format!("still the older one: {}", failed.reason)),
-            ),
-            (Some(run), _, None) if self.ailment.is_some() => {
-                run.report(RunState::Degraded, self.ailment.clone())
-            }
-            (Some(run), _, None) if !self.waiting.is_empty() => {
-                run.report(RunState::Pending, Some(self.waiting.join("; ")))
-            }
-            (Some(run), _, None) => run.report(RunState::Ready, None),
-            (None, Some(run), _) => run.report(RunState::Starting, None),
-            (None, None, Some(failed)) => {
-                failed.run.report(RunState::Failed, Some(failed.reason.clone()))
-            }
-            (None, None, None) => return None,
-        };
-        Some(Effect::Report(report))
-    }
-}
-
-impl Run {
-    fn report(&self, state: RunState, reason: Option<String>) -> Report {
-        let object = self.spec.id().clone();
-        Report { object, kind: self.spec.kind(), generation: self.spec.generation(), state, reason }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `wicker up [FILE...]`: one host in this terminal.
 
+mod config;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,38 +56,39 @@ pub struct Args {
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     telemetry::start(&log_filter(), telemetry::Format::Text);
     let output = global.output;
-    let config = HostConfig::new(args, global)?;
+    let config = config::config(args, global)?;
     // What is wrong with a manifest is said before anything is started.
     let manifests = deploy::read_manifests(&config.manifests())?;
     let mut signals = StopSignals::listen().context("cannot listen to signals")?;
-    let starting = async {
-        let host = Box::pin(Host::start(&config)).await?;
-        say_where(&config, &host);
-        match Box::pin(serve_files(&host, &manifests, output)).await {
-            Ok(()) => Ok(host),
-            Err(error) => {
-                Box::pin(host.drain(config.drain)).await;
-                Err(error)
-            }
-        }
-    };
     let host = tokio::select! {
-        // Not cancel-safe, and need not be: what was started ends with the process.
-        host = starting => host?,
+        // Not cancel-safe, and need not be: the lattice hears of a host with the last thing that its start waits for.
+        host = Box::pin(Host::start(&config)) => host?,
         () = signals.recv() => return Ok(ExitCode::SUCCESS),
     };
-    out::note("ready; Ctrl-C stops it");
-    let has_failed = tokio::select! {
-        // Cancel-safe, both.
-        () = signals.recv() => false,
-        () = host.failed() => true,
+    say_where(&config, &host);
+    let outcome = tokio::select! {
+        // Not cancel-safe: what was written by then is removed by the drain.
+        served = Box::pin(serve_files(&host, &manifests, output)) => match served {
+            Ok(()) => run_on(&host, &mut signals).await,
+            Err(error) => Err(error),
+        },
+        () = signals.recv() => Ok(ExitCode::SUCCESS),
     };
     out::note("draining; Ctrl-C again stops at once");
-    let code = tokio::select! {
-        () = Box::pin(host.drain(config.drain)) => if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS },
-        () = signals.recv() => ExitCode::FAILURE,
-    };
-    Ok(code)
+    tokio::select! {
+        () = Box::pin(host.drain(config.drain)) => outcome,
+        () = signals.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Until a signal says stop, or a part of the host has failed.
+async fn run_on(host: &Host, signals: &mut StopSignals) -> anyhow::Result<ExitCode> {
+    out::note("ready; Ctrl-C stops it");
+    tokio::select! {
+        // Cancel-safe, both.
+        () = signals.recv() => Ok(ExitCode::SUCCESS),
+        () = host.failed() => Ok(ExitCode::FAILURE),
+    }
 }
 
 /// `WICKER_LOG`, in the syntax of `tracing`; by default what concerns people.

@@ -1,0 +1,129 @@
+//! What a record that changed means for this host: an event for its state, or a table to be made anew.
+
+use std::sync::Arc;
+
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record::{Link, Route, Running};
+use wicker_lattice::store::{Change, Entry, Record as _};
+use wicker_provider::{LinkRecord, ProviderInstance};
+
+use super::watch::Seen;
+use super::{Control, Handle, StatusWrite};
+use crate::state::{Event, Spec};
+
+impl Control {
+    pub(super) fn see(&mut self, seen: Seen) {
+        match seen {
+            Seen::Component(Change::Put(entry)) => {
+                self.records.specified(&entry.record.id);
+                self.apply(Event::Specified(Spec::Component(Arc::new(entry.record))));
+            }
+            Seen::Provider(Change::Put(entry)) => {
+                self.records.specified(&entry.record.id);
+                self.records.see_owner(&entry.record);
+                self.changed.places = true;
+                self.apply(Event::Specified(Spec::Provider(Arc::new(entry.record))));
+            }
+            Seen::Component(Change::Deleted { key }) | Seen::Provider(Change::Deleted { key }) => {
+                if let Some(id) = last_token(&key) {
+                    self.records.unspecified(&id);
+                    self.changed.places = true;
+                    self.apply(Event::Unspecified(id));
+                }
+            }
+            Seen::Placement(Change::Put(entry)) => self.apply(Event::Placed(entry.record)),
+            Seen::Placement(Change::Deleted { key }) => {
+                if let Some(id) = last_token(&key) {
+                    self.apply(Event::Unplaced(id));
+                }
+            }
+            Seen::Running(Change::Current) => self.clear_leftovers(),
+            Seen::Running(change) => {
+                self.say_again(&change);
+                self.changed.places |= self.records.see_running(change);
+            }
+            Seen::Link(change) => self.see_link(change),
+            Seen::Route(change) => self.see_route(change),
+            Seen::Component(Change::Current)
+            | Seen::Provider(Change::Current)
+            | Seen::Placement(Change::Current) => {}
+        }
+    }
+
+    fn see_route(&mut self, change: Change<Route>) {
+        match change {
+            Change::Put(entry) => _ = self.records.routes.insert(entry.key.clone(), entry),
+            Change::Deleted { key } => _ = self.records.routes.remove(&key),
+            Change::Current => {}
+        }
+        self.changed.routes = true;
+    }
+
+    fn see_link(&mut self, change: Change<Link>) {
+        match change {
+            Change::Put(entry) => {
+                let before = self.records.links.insert(entry.key.clone(), entry.clone());
+                if before.as_ref() == Some(&entry) {
+                    return;
+                }
+                let targets =
+                    [Some(&entry.record.target), before.as_ref().map(|link| &link.record.target)];
+                for target in targets.into_iter().flatten() {
+                    self.tell_provider(target, &entry);
+                }
+            }
+            Change::Deleted { key } => {
+                if let Some(link) = self.records.links.remove(&key)
+                    && let Some(provider) = self.provider(&link.record.target)
+                {
+                    let Link { source, scope, name, .. } = &link.record;
+                    provider.remove_link(source, scope, name, link.revision);
+                }
+            }
+            Change::Current => {}
+        }
+        self.changed.links = true;
+    }
+
+    fn provider(&self, id: &ObjectId) -> Option<Arc<dyn ProviderInstance>> {
+        match self.running.get(id).map(|run| &run.handle) {
+            Some(Handle::Provider(provider)) => Some(Arc::clone(provider)),
+            _ => None,
+        }
+    }
+
+    /// Tells a provider here of a link, and lets it open it; its failure is in the provider's health and log.
+    pub(super) fn tell_provider(&self, target: &ObjectId, link: &Entry<Link>) {
+        if let Some(provider) = self.provider(target) {
+            let record = LinkRecord { link: link.record.clone(), revision: link.revision };
+            self.parts
+                .member
+                .tasks
+                .spawn_work(async move { _ = provider.apply_link(record).await });
+        }
+    }
+
+    /// Writes anew what somebody took for left over, because this host was frozen or cut off for longer than its lease.
+    fn say_again(&self, change: &Change<Running>) {
+        let Change::Deleted { key } = change else { return };
+        let own = self.parts.member.process;
+        let is_it = |word: &&Running| word.process == own && word.key() == *key;
+        let word = self.last_word.values().find(is_it).filter(|_| !self.state.is_draining());
+        if let Some(word) = word {
+            self.parts.status.write(StatusWrite::Put(Box::new(word.clone())));
+        }
+    }
+
+    /// Status records of an earlier life of this host: what they speak of does not run.
+    fn clear_leftovers(&self) {
+        let own = self.parts.member.process;
+        for object in self.records.own_leftovers(own, |id| self.last_word.contains_key(id)) {
+            self.parts.status.write(StatusWrite::Delete(object, own));
+        }
+    }
+}
+
+/// The object that a key ends with: `component.<id>`, `placement.<process>.<id>`.
+fn last_token(key: &str) -> Option<ObjectId> {
+    key.rsplit('.').next().and_then(|token| ObjectId::from_token(token).ok())
+}
