@@ -6,6 +6,8 @@
 //! ```text
 //! cargo run --release -p wicker-lattice --features testing --example rpc_latency
 //! ```
+//!
+//! With an argument, only so many callers, for a profiler.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::fs;
@@ -40,7 +42,11 @@ async fn main() -> anyhow::Result<()> {
     println!(
         "callers                            p50 us       p99 us      calls/s  CPU us/call  server us/call"
     );
-    for callers in [1, 16, 256] {
+    let callers = match std::env::args().nth(1) {
+        Some(callers) => vec![callers.parse()?],
+        None => vec![1, 16, 256],
+    };
+    for callers in callers {
         let mut rounds = contestants.each_ref().map(|_| Vec::new());
         for _ in 0..ROUNDS {
             for ((_, contestant), rounds) in contestants.iter().zip(&mut rounds) {

@@ -28,7 +28,7 @@ impl Frame {
     /// Writes the frame.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(16 + self.payload_len());
+        let mut out = BytesMut::with_capacity(self.encoded_len());
         out.put_u8(VERSION);
         match self {
             Self::Reply(reply) => reply.put(&mut out),
@@ -58,12 +58,16 @@ impl Frame {
         out.freeze()
     }
 
-    fn payload_len(&self) -> usize {
+    /// Exactly as long as the frame will be: then the message takes over its memory as it is.
+    pub(super) fn encoded_len(&self) -> usize {
         match self {
-            Self::Reply(reply) => reply.payload_len(),
-            Self::Chunk { bytes, .. } => bytes.len(),
-            Self::Abort { message, .. } => message.len(),
-            _ => 0,
+            Self::Reply(reply) => 6 + reply.payload_len(),
+            Self::Accept { .. } | Self::Beat { .. } | Self::Stop { .. } => 3,
+            Self::Cancel => 2,
+            Self::Chunk { bytes, .. } => 8 + bytes.len(),
+            Self::Abort { message, .. } => 7 + message.len(),
+            Self::Credit { .. } => 11,
+            Self::Pulse { .. } => 7,
         }
     }
 

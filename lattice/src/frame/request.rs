@@ -13,7 +13,10 @@ use crate::id::{CallId, ObjectId};
 use crate::types::TypeHash;
 
 /// The fixed part of a request, plus the longest source, link name and trace: what one message holds besides the value.
-pub const REQUEST_HEADER_BYTES_MAX: usize = 46 + 255 + 255 + 25 + 4;
+pub const REQUEST_HEADER_BYTES_MAX: usize = FIXED_BYTES + 255 + 255 + 25 + 4;
+
+/// What every request has: all but texts, trace and body.
+const FIXED_BYTES: usize = 46;
 
 const FLAG_TRACE: u8 = 2;
 
@@ -49,8 +52,8 @@ impl Request {
     /// Writes the frame. `link` is cut at 255 bytes, which no valid name reaches.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut out =
-            BytesMut::with_capacity(128 + self.params.inline_len() + heads_len(&self.heads));
+        // Exactly as long as it will be: then the message takes it over as it is.
+        let mut out = BytesMut::with_capacity(self.encoded_len());
         let flags = self.params.flag() | if self.trace.is_some() { FLAG_TRACE } else { 0 };
         out.put_slice(&[VERSION, REQUEST, flags, count(&self.heads)]);
         out.put_slice(&self.type_hash.0);
@@ -67,6 +70,13 @@ impl Request {
         }
         put_body(&mut out, &self.heads, &self.params);
         out.freeze()
+    }
+
+    pub(super) fn encoded_len(&self) -> usize {
+        let link = if &*self.link == DEFAULT_LINK { 0 } else { self.link.len().min(255) };
+        let trace = if self.trace.is_some() { 25 } else { 0 };
+        let source = self.source.as_str().len().min(255);
+        FIXED_BYTES + source + link + trace + heads_len(&self.heads) + self.params.inline_len()
     }
 
     /// Reads a frame.

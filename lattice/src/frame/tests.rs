@@ -32,6 +32,7 @@ fn request_reads_back_as_written() {
         Request { heads: heads.clone(), ..request() },
         Request { heads, params: Value::Parts(2_000_000), ..request() },
     ] {
+        assert_eq!(request.encode().len(), request.encoded_len());
         assert_eq!(Request::decode(request.encode()), Ok(request));
     }
 }
@@ -53,6 +54,7 @@ fn frames_read_back_as_written() {
         Frame::Stop { stream },
         Frame::Pulse { stream, sequence: 9 },
     ] {
+        assert_eq!(frame.encode().len(), frame.encoded_len());
         assert_eq!(Frame::decode(frame.encode()), Ok(frame));
     }
 }

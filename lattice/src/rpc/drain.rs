@@ -63,6 +63,9 @@ impl Shared {
         for (_, running) in self.running.to_vec() {
             running.cancel();
         }
+        for unbegun in self.intake.close() {
+            self.end_unbegun(unbegun);
+        }
         for (_, incoming) in self.incoming.to_vec() {
             incoming.lose("this process is stopping");
         }

@@ -27,8 +27,10 @@
 //! Refuses to: choose a process, retry, or route: that is the host's router, above this. Everything that a router
 //! needs to know is in the [`crate::call::Status`] of the error and in [`Rpc::load_of`] and [`Rpc::outstanding`].
 
+mod admitted;
 mod attempt;
 mod beat;
+mod begin;
 mod begun;
 mod callees;
 mod client;
@@ -39,6 +41,7 @@ mod departure;
 mod drain;
 mod early;
 mod incoming;
+mod intake;
 mod keys;
 mod leave;
 mod outgoing;
@@ -130,6 +133,7 @@ impl Rpc {
         let queries =
             message::subscribe(nats.control(), &subject::query(&lattice, process, "*")).await?;
         let tasks = &shared.tasks;
+        shared.start_beginners();
         tasks.spawn_on(Arc::clone(&shared).read_frames(chunks), &bulk.io);
         tasks.spawn_on(Arc::clone(&shared).read_frames(replies), &calls.io);
         tasks.spawn_on(Arc::clone(&shared).read_requests(requests), &calls.io);

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 
 use async_nats::Subject;
 use futures::FutureExt;
-use tokio::time::Instant;
 use tracing::error;
 
+use super::admitted::Admitted;
 use super::departure::Departure;
 use super::keys::{AttemptKey, StreamKey};
 use super::patience::Alarm;
-use super::running::{Done, Running};
+use super::running::Done;
 use super::shared::Shared;
 use crate::call::{Call, CallError, Reply, Status};
 use crate::frame::{self, Frame, Outcome, StreamNumber};
@@ -21,22 +21,6 @@ use crate::subject::Callee;
 
 /// Bytes of an error's message that travel; the rest is for the callee's log.
 const MESSAGE_BYTES_MAX: usize = 4096;
-
-/// A request that was let in.
-pub(super) struct Admitted {
-    pub(super) key: AttemptKey,
-    pub(super) reply_to: Subject,
-    pub(super) running: Arc<Running>,
-    /// Bytes of each stream of the reply that the caller takes unasked.
-    pub(super) credit: u64,
-    /// Set where the parameters follow in parts: how many bytes.
-    pub(super) parts: Option<u32>,
-    /// Who is called, to name it in errors.
-    pub(super) callee: Arc<Callee>,
-    pub(super) call: Call,
-    /// When it came.
-    pub(super) began: Instant,
-}
 
 /// Takes the call off the table, however its task ends.
 struct InFlight<'a> {

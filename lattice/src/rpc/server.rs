@@ -1,4 +1,4 @@
-//! Requests as they come: read, let in or refused at once, and handed to a task. Nothing here waits.
+//! Requests as they come: read, let in or refused at once, and handed to whoever begins them. Nothing here waits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,9 +9,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::admitted::Admitted;
 use super::keys::{AttemptKey, StreamKey};
 use super::running::Running;
-use super::serve::Admitted;
 use super::shared::Shared;
 use super::writer::Written;
 use crate::call::{Call, CallError, LinkRef, Status};
@@ -59,7 +59,7 @@ impl Shared {
                 self.wake_ticker();
                 let admitted =
                     Admitted { key, reply_to, running, credit, parts, callee, call, began: now };
-                self.tasks.spawn_on(Arc::clone(self).run(admitted), &self.workers);
+                self.let_in(admitted);
             }
             Err(error) => self.answer(key, reply_to, 0, Err(error)),
         }

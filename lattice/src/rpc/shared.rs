@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
+use super::admitted::Admitted;
 use super::callees::Callees;
 use super::clock::Clock;
 use super::config::RpcConfig;
 use super::early::EarlyCancels;
 use super::incoming::Incoming;
+use super::intake::Intake;
 use super::keys::{AttemptKey, StreamKey};
 use super::outgoing::Outgoing;
 use super::peer::{Peer, Peers};
@@ -56,6 +58,8 @@ pub(super) struct Shared {
     pub(super) running: Table<AttemptKey, Arc<Running>>,
     pub(super) incoming: Table<StreamKey, Arc<Incoming>>,
     pub(super) outgoing: Table<StreamKey, Arc<Outgoing>>,
+    /// Calls of [`Shared::running`] that nobody has begun.
+    pub(super) intake: Intake<Admitted>,
     pub(super) early_cancels: EarlyCancels,
     pub(super) queries: Queries,
     /// Wakes the ticker when there is something to beat for again.
@@ -86,6 +90,7 @@ impl Shared {
             running: Table::new(),
             incoming: Table::new(),
             outgoing: Table::new(),
+            intake: Intake::new(),
             early_cancels: EarlyCancels::default(),
             queries: Queries::default(),
             ticker: Notify::new(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use wicker_lattice::call::{
@@ -136,6 +137,20 @@ impl Hold {
         }))
     }
 
+    /// Waits for `calls`, and lets every held call go on meanwhile.
+    pub(crate) async fn let_go<T>(&self, calls: impl Future<Output = T>) -> T {
+        let going = async {
+            loop {
+                self.go.notify_waiters();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            results = calls => results,
+            () = going => unreachable!("never ends"),
+        }
+    }
+
     pub(crate) async fn until_held(&self, count: usize) {
         until("calls are held", || self.held.load(Ordering::SeqCst) == count).await;
     }
@@ -143,6 +158,46 @@ impl Hold {
     pub(crate) async fn until_dropped(&self, count: usize) {
         until("calls are dropped", || self.dropped.load(Ordering::SeqCst) == count).await;
     }
+}
+
+/// Two ends, and calls from one that the other holds.
+pub(crate) struct Holding {
+    pub(crate) hold: Hold,
+    pub(crate) callee: End,
+    pub(crate) caller: End,
+    pub(crate) held: BoxFuture<'static, Vec<Result<Reply, CallError>>>,
+}
+
+impl Holding {
+    pub(crate) async fn start(server: &NatsServer, count: usize) -> anyhow::Result<Self> {
+        Self::start_with(server, count, |_| {}).await
+    }
+
+    pub(crate) async fn start_with(
+        server: &NatsServer,
+        count: usize,
+        change: impl FnOnce(&mut RpcConfig),
+    ) -> anyhow::Result<Self> {
+        let hold = Hold::default();
+        let callee = End::start_with(server, hold.serve(), change).await?;
+        let caller = End::caller(server).await?;
+        let remote = caller.rpc.remote(callee.id);
+        let mut held: BoxFuture<'static, _> =
+            Box::pin(
+                async move { join_all((0..count).map(|_| remote.invoke(call("held")))).await },
+            );
+        tokio::select! {
+            replies = &mut held => panic!("answered: {replies:?}"),
+            () = hold.until_held(count) => {}
+        }
+        Ok(Self { hold, callee, caller, held })
+    }
+}
+
+/// The one of one.
+pub(crate) fn only<T>(mut all: Vec<T>) -> T {
+    assert_eq!(all.len(), 1);
+    all.remove(0)
 }
 
 pub(crate) fn call(params: impl Into<Bytes>) -> Call {

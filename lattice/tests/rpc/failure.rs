@@ -3,31 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use tokio::time::Instant;
 use wicker_lattice::call::Status;
 use wicker_lattice::id::ProcessId;
 use wicker_lattice::rpc::{Rpc, RpcConfig};
 use wicker_lattice::subject;
 
-use crate::common::{End, Hold, call, echo, on_every_server, until};
+use crate::common::{End, Hold, Holding, call, echo, on_every_server, only, until};
 
 #[test]
 fn callee_that_falls_silent_is_lost_before_the_deadline() {
     on_every_server(|server| async move {
-        let hold = Hold::default();
-        let callee = End::start(&server, hold.serve()).await?;
-        let caller = End::caller(&server).await?;
-        let remote = caller.rpc.remote(callee.id);
-        let mut held = remote.invoke(call("held"));
-        tokio::select! {
-            reply = &mut held => panic!("answered: {reply:?}"),
-            () = hold.until_held(1) => {}
-        }
+        let Holding { callee, held, caller: _caller, .. } = Holding::start(&server, 1).await?;
         // As with SIGKILL: no answer, no farewell. The call's deadline is a minute away.
         drop(callee);
         let began = Instant::now();
-        assert_eq!(held.await.unwrap_err().status, Status::Lost);
+        assert_eq!(only(held.await).unwrap_err().status, Status::Lost);
         assert!(began.elapsed() < Duration::from_secs(30));
         Ok(())
     });
@@ -48,7 +39,7 @@ fn process_that_hears_and_never_answers_is_lost() {
 }
 
 #[test]
-fn slow_callee_that_beats_is_not_lost() {
+fn slowcallee_that_beats_is_not_lost() {
     on_every_server(|server| async move {
         let hold = Hold::default();
         let callee = End::start(&server, hold.serve()).await?;
@@ -69,32 +60,14 @@ fn slow_callee_that_beats_is_not_lost() {
 #[test]
 fn nats_restarted_under_load_ends_every_call_typed() {
     on_every_server(|mut server| async move {
-        let hold = Hold::default();
-        let callee = End::start(&server, hold.serve()).await?;
-        let caller = End::caller(&server).await?;
-        let remote = caller.rpc.remote(callee.id);
-        let mut held = Box::pin(join_all((0..50).map(|_| remote.invoke(call("held")))));
-        tokio::select! {
-            _ = &mut held => panic!("answered"),
-            () = hold.until_held(50) => {}
-        }
+        let Holding { hold, callee, caller, held } = Holding::start(&server, 50).await?;
         server.stop();
-        until("the caller notices", || !caller.nats.is_connected()).await;
-        let error = caller.call(&callee, "x").await.unwrap_err();
-        assert_eq!(error.status, Status::Unavailable);
+        // Each connection notices by itself; what is sent on one that has not yet is lost.
+        while caller.call(&callee, "x").await.unwrap_err().status != Status::Unavailable {}
         server.run();
         until("both are back", || caller.nats.is_connected() && callee.nats.is_connected()).await;
         // The calls survive if the callee beats again in time, and are lost if not; none hangs.
-        let going = async {
-            loop {
-                hold.go.notify_waiters();
-                tokio::task::yield_now().await;
-            }
-        };
-        let results = tokio::select! {
-            results = held => results,
-            () = going => unreachable!("never ends"),
-        };
+        let results = hold.let_go(held).await;
         for result in &results {
             assert!(
                 result.as_ref().is_ok_and(|reply| reply.results == "held")
@@ -142,12 +115,7 @@ fn restarted_process_under_the_same_id_is_called_by_nobody_s_old_frames() {
             reply = &mut new => panic!("answered: {reply:?}"),
             () = hold.until_held(2) => {}
         }
-        hold.go.notify_waiters();
-        let reply = tokio::select! {
-            reply = &mut new => reply?,
-            () = async { loop { hold.go.notify_waiters(); tokio::task::yield_now().await } } => unreachable!(),
-        };
-        assert_eq!(reply.results, "new");
+        assert_eq!(hold.let_go(new).await?.results, "new");
         Ok(())
     });
 }
@@ -155,17 +123,10 @@ fn restarted_process_under_the_same_id_is_called_by_nobody_s_old_frames() {
 #[test]
 fn stopped_end_fails_its_own_calls() {
     on_every_server(|server| async move {
-        let hold = Hold::default();
-        let callee = End::start(&server, hold.serve()).await?;
-        let caller = End::caller(&server).await?;
+        let Holding { callee, caller, held, .. } = Holding::start(&server, 1).await?;
         let remote = caller.rpc.remote(callee.id);
-        let mut held = remote.invoke(call("held"));
-        tokio::select! {
-            reply = &mut held => panic!("answered: {reply:?}"),
-            () = hold.until_held(1) => {}
-        }
         drop(caller);
-        assert_eq!(held.await.unwrap_err().status, Status::Lost);
+        assert_eq!(only(held.await).unwrap_err().status, Status::Lost);
         let error = Arc::clone(&remote).invoke(call("x")).await.unwrap_err();
         assert_eq!(error.status, Status::Unavailable);
         Ok(())

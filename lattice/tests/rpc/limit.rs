@@ -1,39 +1,28 @@
 //! Overload and drain: bounded, and answered at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use wicker_lattice::call::{Call, CallError, Reply, Status};
 use wicker_lattice::rpc::{DrainError, UnderWay};
 
 use crate::common::{
-    End, Hold, Serve, call, call_with, check_chunks, chunks, on_every_server, until,
+    End, Holding, Serve, call, call_with, check_chunks, chunks, on_every_server, only, until,
 };
 
 #[test]
 fn calls_above_the_limit_are_overloaded_at_once() {
     on_every_server(|server| async move {
-        let hold = Hold::default();
         let limit = |config: &mut wicker_lattice::rpc::RpcConfig| config.in_flight_max = 3;
-        let callee = Arc::new(End::start_with(&server, hold.serve(), limit).await?);
-        let caller = End::caller(&server).await?;
-        let remote = caller.rpc.remote(callee.id);
-        let mut held = Box::pin(join_all((0..3).map(|_| remote.invoke(call("held")))));
-        tokio::select! {
-            _ = &mut held => panic!("answered"),
-            () = hold.until_held(3) => {}
-        }
+        let Holding { hold, callee, caller, held } = Holding::start_with(&server, 3, limit).await?;
         let error = caller.call(&callee, "one too many").await.unwrap_err();
         assert_eq!(error.status, Status::Overloaded);
         assert_eq!(caller.rpc.load_of(callee.id), 255);
-        (0..3).for_each(|_| hold.go.notify_one());
-        tokio::select! {
-            replies = &mut held => assert!(replies.iter().all(Result::is_ok)),
-            () = async { loop { hold.go.notify_waiters(); tokio::task::yield_now().await } } => {}
-        }
+        assert!(hold.let_go(held).await.iter().all(Result::is_ok));
         Ok(())
     });
 }
@@ -62,6 +51,32 @@ fn thousand_callers_on_a_callee_limited_to_ten_are_each_answered() {
             results.iter().find(|result| result.is_err())
         );
         assert!(answered >= 10, "{answered} answered");
+        Ok(())
+    });
+}
+
+#[test]
+fn call_that_holds_its_thread_delays_no_other() {
+    on_every_server(|server| async move {
+        let (go, gone) = std::sync::mpsc::channel();
+        let (go, gone) = (Mutex::new(go), Mutex::new(gone));
+        let answer = move |params: &Bytes| match &params[..] {
+            b"busy" => gone.lock().unwrap().recv().unwrap(),
+            _ => go.lock().unwrap().send(()).unwrap(),
+        };
+        let answer = Arc::new(answer);
+        let serve = move |call: Call| {
+            let answer = Arc::clone(&answer);
+            async move {
+                answer(&call.params);
+                Ok(Reply { results: call.params, streams: Vec::new() })
+            }
+        };
+        let callee = End::start(&server, Arc::new(Serve(serve))).await?;
+        let caller = End::caller(&server).await?;
+        // The first ends only once the second has been served.
+        let calls = ["busy", "other"].map(|params| caller.call(&callee, params));
+        assert!(join_all(calls).await.iter().all(Result::is_ok));
         Ok(())
     });
 }
@@ -116,15 +131,7 @@ fn nothing_is_left_behind_by_calls_that_end_in_every_way() {
 #[test]
 fn draining_process_takes_nothing_and_finishes_what_it_has() {
     on_every_server(|server| async move {
-        let hold = Hold::default();
-        let callee = End::start(&server, hold.serve()).await?;
-        let caller = End::caller(&server).await?;
-        let remote = caller.rpc.remote(callee.id);
-        let mut held = remote.invoke(call("held"));
-        tokio::select! {
-            reply = &mut held => panic!("answered: {reply:?}"),
-            () = hold.until_held(1) => {}
-        }
+        let Holding { hold, callee, caller, held } = Holding::start(&server, 1).await?;
         let mut draining = Box::pin(callee.rpc.drain(Duration::from_secs(60)));
         tokio::select! {
             biased; // it drains before the late call is sent
@@ -132,7 +139,7 @@ fn draining_process_takes_nothing_and_finishes_what_it_has() {
             error = caller.call(&callee, "late") => assert_eq!(error.unwrap_err().status, Status::Draining),
         }
         hold.go.notify_one();
-        assert_eq!(held.await?.results, "held");
+        assert_eq!(only(held.await)?.results, "held");
         draining.await?;
         let error = caller.call(&callee, "after").await.unwrap_err();
         assert_eq!(error.status, Status::Unavailable);
@@ -175,20 +182,12 @@ fn no_call_vanishes_while_its_callee_drains() {
 #[test]
 fn drain_cuts_off_what_outlasts_its_grace() {
     on_every_server(|server| async move {
-        let hold = Hold::default();
-        let callee = End::start(&server, hold.serve()).await?;
-        let caller = End::caller(&server).await?;
-        let remote = caller.rpc.remote(callee.id);
-        let mut held = remote.invoke(call("held"));
-        tokio::select! {
-            reply = &mut held => panic!("answered: {reply:?}"),
-            () = hold.until_held(1) => {}
-        }
+        let Holding { hold, callee, caller: _caller, held } = Holding::start(&server, 1).await?;
         let grace = Duration::from_millis(100);
         let error = callee.rpc.drain(grace).await.unwrap_err();
         assert_eq!(error, DrainError { calls: 1, streams: 0, grace });
         hold.until_dropped(1).await;
-        assert_eq!(held.await.unwrap_err().status, Status::Lost);
+        assert_eq!(only(held.await).unwrap_err().status, Status::Lost);
         Ok(())
     });
 }
