@@ -156,7 +156,11 @@ impl<'a> Round<'a> {
     /// While the connection is away, and for a lease after it is back, nobody is presumed dead.
     fn listen(&mut self, state: ConnectionState) {
         match state {
-            ConnectionState::Connected => self.leases.start_listening(Instant::now()),
+            ConnectionState::Connected => {
+                // Anew, too, where the outage was so short that only its end was seen.
+                self.leases.stop_listening();
+                self.leases.start_listening(Instant::now());
+            }
             ConnectionState::Disconnected => self.leases.stop_listening(),
         }
     }

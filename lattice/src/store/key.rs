@@ -13,7 +13,7 @@ use crate::store::record::{
 pub enum Bucket {
     /// What should be: written by the command line and the reconciler, with history.
     Spec,
-    /// What is: each key written only by the process it names.
+    /// What is: each key written only by the process it names; the caretaker removes those of the dead.
     Status,
 }
 

@@ -104,7 +104,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
             timeout_ms: args.call_timeout,
             idempotent: Vec::new(),
         };
-        reports.push(write(session, &inventory, link).await?);
+        reports.push(write(session, (&inventory, &builtins), link).await?);
     }
     print(session, &reports);
     Ok(ExitCode::SUCCESS)
@@ -201,7 +201,11 @@ fn check_runs_on(inventory: &Inventory, args: &Args, target: &ObjectId) -> anyho
 }
 
 /// Writes one link over the revision that was read; whoever loses the race is told.
-async fn write(session: &Session, inventory: &Inventory, link: Link) -> anyhow::Result<Report> {
+async fn write(
+    session: &Session,
+    (inventory, builtins): (&Inventory, &Builtins),
+    link: Link,
+) -> anyhow::Result<Report> {
     let key = key::link(&link.source, &link.scope, &link.name);
     let before = inventory.links.get(&key);
     let written = match before {
@@ -223,7 +227,7 @@ async fn write(session: &Session, inventory: &Inventory, link: Link) -> anyhow::
         }
     };
     let from = before.map(|stored| stored.record.target.clone());
-    let state = ps::link_row(inventory, &link).state;
+    let state = ps::link_row(inventory, builtins, &link).state;
     let report = Report {
         source: link.source,
         interface: link.scope,

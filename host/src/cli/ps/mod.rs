@@ -13,7 +13,7 @@ use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{
     Host, Link, Provider, ProviderSource, Route, RunState, Running, Scope,
 };
-use wicker_reconciler::inventory::Inventory;
+use wicker_reconciler::inventory::{Builtins, Inventory};
 use wicker_reconciler::route;
 
 use crate::cli::session::Session;
@@ -156,7 +156,9 @@ impl Ps {
             };
             object_rows(inventory, empty)
         });
-        let links = inventory.links.values().map(|stored| link_row(inventory, &stored.record));
+        let builtins = inventory::builtins();
+        let link = |link| link_row(inventory, &builtins, link);
+        let links = inventory.links.values().map(|stored| link(&stored.record));
         let routes = inventory.routes.values().map(|stored| route_row(inventory, &stored.record));
         let hosts = inventory.hosts.iter().map(host_row);
         let silent = inventory.silent_hosts.iter().map(silent_host_row);
@@ -297,10 +299,10 @@ pub(crate) fn implementation(provider: &Provider) -> String {
 }
 
 /// A link as it is shown.
-pub(crate) fn link_row(inventory: &Inventory, link: &Link) -> LinkRow {
+pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) -> LinkRow {
     let mut of_target = inventory.running.iter().filter(|running| running.object == link.target);
     let is_served = of_target.any(|running| running.state.takes_calls());
-    let found = inventory.mismatches(link, &inventory::builtins());
+    let found = inventory.mismatches(link, builtins);
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     LinkRow {
         source: link.source.clone(),
