@@ -146,8 +146,8 @@ impl Rpc {
 
     /// Whoever answers in process `to`: one attempt a call, no choice and no retry.
     ///
-    /// Nobody there is [`Status::Unavailable`], told at once by NATS; a process that dies or hangs during a call is
-    /// [`Status::Lost`] within 3 s.
+    /// Nobody there is [`Status::Unavailable`](crate::call::Status::Unavailable), told at once by NATS; a process that
+    /// dies or hangs during a call is [`Status::Lost`](crate::call::Status::Lost) within 3 s.
     #[must_use]
     pub fn remote(&self, to: ProcessId) -> Arc<dyn Invoke> {
         let shared = Arc::clone(&self.shared);
@@ -201,7 +201,8 @@ impl Rpc {
         self.shared.queries.on(verb, answer);
     }
 
-    /// Takes no more calls (they are told [`Status::Draining`]), waits at most `grace` for those under way and the
+    /// Takes no more calls (they are told [`Status::Draining`](crate::call::Status::Draining)), waits at most `grace` for
+    /// those under way and the
     /// streams of their answers, then leaves the lattice. When this returns, the server has received all of it, so the
     /// process may end. Calls that this process makes go on until the last clone is
     /// dropped.
