@@ -23,7 +23,7 @@ tools: ## Installs what a host needs: the wasm32-wasip2 target and nats-server
 	$(call say,looking for the tools that a host needs)
 	@.ci/install host
 
-test-tools: ## Installs what the tests need besides: redis-server, a current nats-server, nats-py
+test-tools: ## Installs what the tests need besides: redis-server, a current nats-server, nats-py, componentize-js and -py
 	$(call say,looking for the tools that the tests need)
 	@.ci/install test
 

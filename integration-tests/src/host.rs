@@ -116,6 +116,23 @@ impl TestHost {
     }
 }
 
+/// Has the program compile the component in file `wasm` before any host needs it: for one so large that a host on a busy
+/// machine would take longer than tests wait for anything.
+///
+/// # Panics
+/// It does not compile.
+#[expect(clippy::expect_used, reason = "a test without its component cannot go on")]
+pub async fn compile(wasm: &Path) {
+    let file = std::fs::File::open(wasm).expect("the component was built");
+    let done = wicker().arg("compile").arg(cache()).stdin(file).status().await;
+    assert!(done.expect("wicker starts").success(), "cannot compile {}", wasm.display());
+}
+
+/// Where all hosts of all tests keep compiled components.
+fn cache() -> PathBuf {
+    program().with_file_name("artifacts")
+}
+
 /// The `wicker` program under test: the one built beside this test.
 ///
 /// # Panics
@@ -130,7 +147,7 @@ pub(crate) fn wicker() -> Command {
         }
     }
     // Compiled once for all hosts of all tests: what a cold cache costs is measured by `make bench`.
-    command.env("WICKER_CACHE", program().with_file_name("artifacts"));
+    command.env("WICKER_CACHE", cache());
     command.kill_on_drop(true);
     command
 }

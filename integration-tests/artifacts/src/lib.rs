@@ -3,11 +3,15 @@
 //!
 //! Needs the `wasm32-wasip2` target, which `rust-toolchain.toml` asks for.
 
+mod languages;
+
 use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+
+pub use languages::{javascript, python};
 
 /// What cargo calls the target that makes components.
 const TARGET: &str = "wasm32-wasip2";
@@ -76,18 +80,23 @@ fn compile(workspace: &Path, target: &Path) {
     ] {
         cargo.env_remove(name);
     }
-    let result = cargo.output();
+    run(&mut cargo, workspace);
+}
+
+/// Runs a command that builds what is in `folder`.
+fn run(command: &mut Command, folder: &Path) {
+    let result = command.output();
     #[expect(clippy::panic, reason = "a test that lacks its guest cannot go on")]
     match result {
         Ok(output) if output.status.success() => {}
         Ok(output) => {
             panic!(
                 "cannot build {}:\n{}",
-                workspace.display(),
+                folder.display(),
                 String::from_utf8_lossy(&output.stderr)
             )
         }
-        Err(error) => panic!("cannot start cargo: {error}"),
+        Err(error) => panic!("cannot start {command:?}: {error}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A `wasi:cli/run@0.3` component: ends as its first argument says.
 
-wit_bindgen::generate!({ world: "command", path: "../wit/p3", generate_all });
+wit_bindgen::generate!({ world: "command", path: "../../../wit/wasi-0.3", generate_all });
 
 use exports::wasi::cli::run::Guest;
 use wasi::cli::{environment, exit, stdout};

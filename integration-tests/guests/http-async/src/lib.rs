@@ -1,6 +1,6 @@
 //! The guests of WASI 0.3 in one: greets, echoes while the request arrives, sends on, traps and sleeps, as the path says.
 
-wit_bindgen::generate!({ world: "http", path: "../wit/p3", generate_all });
+wit_bindgen::generate!({ world: "http", path: "../../../wit/wasi-0.3", generate_all });
 
 use exports::wasi::http::handler::Guest;
 use wasi::clocks::monotonic_clock;

@@ -1,7 +1,7 @@
 //! Streams the request's body back while it arrives, and its trailers after it. `/upload` only counts the bytes and
 //! answers with their number once all have arrived; `/download?N` answers with N bytes.
 
-wit_bindgen::generate!({ world: "http", path: "../wit/p2", generate_all });
+wit_bindgen::generate!({ world: "http", path: "../../../wit/wasi-0.2", generate_all });
 
 use exports::wasi::http::incoming_handler::Guest;
 use wasi::http::types::{

@@ -1,6 +1,6 @@
 //! The smallest useful HTTP component: one greeting, whatever is asked.
 
-wit_bindgen::generate!({ world: "http", path: "../wit/p2", generate_all });
+wit_bindgen::generate!({ world: "http", path: "../../../wit/wasi-0.2", generate_all });
 
 use exports::wasi::http::incoming_handler::Guest;
 use wasi::http::types::{

@@ -1,6 +1,6 @@
 //! Hands each request on to the handler that it imports, unless it says `/self`.
 
-wit_bindgen::generate!({ world: "middleware", path: "../wit/p3", generate_all });
+wit_bindgen::generate!({ world: "middleware", path: "../../../wit/wasi-0.3", generate_all });
 
 use exports::wasi::http::handler::Guest;
 use wasi::http::handler as next;

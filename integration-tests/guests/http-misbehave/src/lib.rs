@@ -1,6 +1,6 @@
 //! Does what no component should, as the path says; `/` answers well, so that its neighbours can be counted.
 
-wit_bindgen::generate!({ world: "http", path: "../wit/p2", generate_all });
+wit_bindgen::generate!({ world: "http", path: "../../../wit/wasi-0.2", generate_all });
 
 use std::hint::black_box;
 

@@ -1,6 +1,6 @@
 //! Tries what the path says and answers with the outcome: what a component may touch is seen from inside it.
 
-wit_bindgen::generate!({ world: "probe", path: "../wit/p2", generate_all });
+wit_bindgen::generate!({ world: "probe", path: "../../../wit/wasi-0.2", generate_all });
 
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 

@@ -1,6 +1,6 @@
 //! Sends the request on to the URL in `x-target`, streaming both ways, and says in `x-error` what went wrong.
 
-wit_bindgen::generate!({ world: "http", path: "../wit/p2", generate_all });
+wit_bindgen::generate!({ world: "http", path: "../../../wit/wasi-0.2", generate_all });
 
 use exports::wasi::http::incoming_handler::Guest;
 use wasi::http::outgoing_handler;

@@ -1,0 +1,79 @@
+//! Guests in languages whose tools are no part of Rust. `.ci/install test` fetches the tools into `target/tools`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{repository, run, target_directory};
+
+/// Where the WIT lies that both guests are built for.
+const WIT: &str = "wit/wasi-0.2";
+
+/// Held while one is built: each takes most of a gigabyte.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// The component that `integration-tests/guests/javascript` builds: StarlingMonkey, and a script.
+///
+/// # Panics
+/// It does not build, or a tool is missing.
+#[must_use]
+pub fn javascript() -> PathBuf {
+    let modules = tool("javascript/node_modules");
+    build("javascript", |folder, output| {
+        let mut node = Command::new("node");
+        node.arg(folder.join("build.mjs")).args([&modules, output]);
+        node
+    })
+}
+
+/// The component that `integration-tests/guests/python` builds: CPython, and a script.
+///
+/// # Panics
+/// As [`javascript`].
+#[must_use]
+pub fn python() -> PathBuf {
+    let packages = tool("componentize-py");
+    build("python", |folder, output| {
+        let mut python = Command::new("python3");
+        python.arg(packages.join("bin/componentize-py")).env("PYTHONPATH", &packages);
+        python.arg("-d").arg(repository().join(WIT)).args(["-w", "http", "componentize", "guest"]);
+        python.arg("-o").arg(output).current_dir(folder);
+        python
+    })
+}
+
+/// Runs what `command` makes of the guest's folder and a file to write, unless an earlier run was later than every
+/// change of its sources.
+fn build(language: &str, command: impl FnOnce(&Path, &Path) -> Command) -> PathBuf {
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = repository().join("integration-tests/guests").join(language);
+    let outputs = target_directory().join("guests");
+    let output = outputs.join(format!("{language}.wasm"));
+    let changed = age(&folder).into_iter().chain(age(&repository().join(WIT))).min();
+    if output.exists() && age(&output) > changed {
+        return output;
+    }
+    #[expect(clippy::expect_used, reason = "a test that lacks its guest cannot go on")]
+    fs::create_dir_all(&outputs).expect("the build directory can be written");
+    let draft = outputs.join(format!("{language}.{}.wasm", std::process::id()));
+    run(&mut command(&folder, &draft), &folder);
+    #[expect(clippy::expect_used, reason = "a test that lacks its guest cannot go on")]
+    fs::rename(&draft, &output).expect("the guest was built");
+    output
+}
+
+/// How long ago the newest file at or below `path` was written.
+fn age(path: &Path) -> Option<Duration> {
+    let below = fs::read_dir(path).into_iter().flatten().flatten();
+    let below = below.filter_map(|entry| age(&entry.path()));
+    let own = path.is_file().then(|| fs::metadata(path).ok()?.modified().ok()?.elapsed().ok());
+    below.chain(own.flatten()).min()
+}
+
+fn tool(name: &str) -> PathBuf {
+    let found = repository().join("target/tools").join(name);
+    assert!(found.exists(), "{} is missing: run `.ci/install test`", found.display());
+    found
+}
