@@ -10,7 +10,8 @@ use quote::quote;
 
 use crate::load::Loaded;
 use crate::names;
-use crate::plan::{Module, Resource, Shape};
+use crate::plan::Module;
+use crate::shape::{Resource, Shape};
 
 /// Where a type is written, which says what stands for the resources in it.
 #[derive(Clone, Copy)]
@@ -88,6 +89,7 @@ pub(crate) fn rust_type(shape: &Shape, place: Place<'_>) -> TokenStream {
             quote!(#ident)
         }
         Shape::Bytes => quote!(codegen::Bytes),
+        Shape::Stream => quote!(codegen::Stream),
         Shape::List(element) => {
             let element = inner(element);
             quote!(Vec<#element>)

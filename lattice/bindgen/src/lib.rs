@@ -2,7 +2,7 @@
 //!
 //! Providers use it through the SDK, as `wicker_provider::bindgen!`; what it writes refers to that crate and to nothing
 //! else. `input` reads the macro's arguments, `load` the WIT, `plan` decides what Rust it becomes (names, types,
-//! resources), and `emit` writes it. What WIT can say and a link cannot carry is refused with the name that the WIT
+//! resources; `shape` says what each type is), and `emit` writes it. What WIT can say and a link cannot carry is refused with the name that the WIT
 //! gives it.
 
 mod emit;
@@ -10,6 +10,7 @@ mod input;
 mod load;
 mod names;
 mod plan;
+mod shape;
 
 use proc_macro::TokenStream;
 
@@ -25,7 +26,8 @@ use proc_macro::TokenStream;
 /// `path` is a WIT file or folder (with `deps/`), relative to the crate; `inline: "package …"` takes WIT in place.
 /// Each interface becomes a module with its own name (`store`), and so does each one that it takes types from:
 ///
-/// - its types: records, variants, enums and flags as owned Rust types, `list<u8>` as `Bytes`;
+/// - its types: records, variants, enums and flags as owned Rust types, `list<u8>` as `Bytes`, `stream<u8>` as
+///   `Stream` (what holds one is neither `Clone` nor `PartialEq`);
 /// - `trait Store`: one `async fn` for each function, by its name, with the resource in front (`bucket_get`); each
 ///   resource is an associated type that implements `Stateless`, `borrow<bucket>` is `&Self::Bucket`, and
 ///   `own<bucket>` inside a value is `Own<Self::Bucket>`. An interface that uses another's resource has that one's

@@ -45,6 +45,13 @@ fn interfaces_that_share_a_resource_share_its_type() {
 }
 
 #[test]
+fn streams_of_bytes_are_parameters_results_and_parts_of_them() {
+    let wit = include_str!("../tests/golden/streams.wit");
+    let expanded = expanded(quote!({ inline: #wit, interfaces: ["demo:streams/files"] })).unwrap();
+    assert_golden("streams.rs", &expanded);
+}
+
+#[test]
 fn unknown_interface_is_named_with_those_that_there_are() {
     assert_eq!(
         refusal("package a:b@1.0.0; interface c {} interface d {}", "a:b/e@1.0.0"),
@@ -54,10 +61,10 @@ fn unknown_interface_is_named_with_those_that_there_are() {
 
 #[test]
 fn type_that_cannot_cross_a_link_is_named_with_its_function() {
-    let stream = "package a:b; interface c { read: func() -> stream<u8>; }";
+    let stream = "package a:b; interface c { read: func() -> stream<u16>; }";
     assert_eq!(
         refusal(stream, "a:b/c"),
-        "function `read` of a:b/c: a `stream`: serve this function with a table of your own (`Interface::function`)"
+        "function `read` of a:b/c: a `stream` of anything but `u8` cannot cross a link"
     );
     let future = "package a:b; interface c { record r { later: future<u8> } get: func() -> r; }";
     assert_eq!(refusal(future, "a:b/c"), "type `r` of a:b/c: a `future` cannot cross a link");

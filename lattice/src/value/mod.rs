@@ -16,7 +16,7 @@
 //! | `option`, `result` | 0 (`none`, `ok`) or 1 (`some`, `err`), then the payload |
 //! | `flags` | one bit each, lowest first, in as few bytes as hold them; spare bits are 0 |
 //! | a handle | as a `list<u8>`: kind, then what the kind says ([`Handle`]) |
-//! | `stream<u8>` | LEB128 index into the call's streams, which are numbered as they occur ([`StreamRef`]) |
+//! | `stream<u8>` | LEB128 index into the call's streams, which are numbered as they occur ([`StreamRef`], [`Stream`]) |
 //!
 //! So a value has one encoding. [`Reader`] refuses every other, allocates nothing on the word of a length it has read,
 //! and takes no more than [`VALUE_BYTES_MAX`](crate::call::VALUE_BYTES_MAX) bytes.
@@ -26,6 +26,7 @@ mod encode;
 mod error;
 mod handle;
 mod reader;
+mod stream;
 mod writer;
 
 pub use decode::{Decode, decode_exact};
@@ -33,6 +34,7 @@ pub use encode::{Encode, encode, encode_params};
 pub use error::{DecodeError, Fault};
 pub use handle::{Handle, StreamRef};
 pub use reader::Reader;
+pub use stream::Stream;
 pub use writer::Writer;
 
 #[cfg(test)]

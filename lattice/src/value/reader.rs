@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{DecodeError, Fault};
-use crate::call::VALUE_BYTES_MAX;
+use crate::call::{ByteStream, VALUE_BYTES_MAX};
 use crate::types::DEPTH_MAX;
 
 /// Reads one encoded value from front to back.
@@ -14,6 +14,7 @@ pub struct Reader<'a> {
     whole: &'a Bytes,
     rest: &'a [u8],
     streams: u32,
+    attached: std::vec::IntoIter<ByteStream>,
     depth: u32,
 }
 
@@ -26,7 +27,14 @@ impl<'a> Reader<'a> {
         if value.len() > VALUE_BYTES_MAX {
             return Err(DecodeError { fault: Fault::TooLarge(value.len()), offset: 0 });
         }
-        Ok(Self { whole: value, rest: value, streams: 0, depth: 0 })
+        let attached = Vec::new().into_iter();
+        Ok(Self { whole: value, rest: value, streams: 0, attached, depth: 0 })
+    }
+
+    /// The same value, with the streams that came with it. Those that it does not refer to end with the reader.
+    #[must_use]
+    pub fn with_streams(self, streams: Vec<ByteStream>) -> Self {
+        Self { attached: streams.into_iter(), ..self }
     }
 
     /// The error that `fault` is, here.
@@ -264,5 +272,11 @@ impl<'a> Reader<'a> {
         }
         self.streams += 1;
         Ok(index)
+    }
+
+    /// Reads a reference to the next stream of the call, and takes that stream.
+    pub fn attached(&mut self) -> Result<ByteStream, DecodeError> {
+        self.stream()?;
+        self.attached.next().ok_or_else(|| self.error(Fault::StreamOrder))
     }
 }

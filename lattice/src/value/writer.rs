@@ -2,6 +2,9 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use super::Stream;
+use crate::call::ByteStream;
+
 /// Bytes to begin with: most parameters fit, so most calls allocate once.
 const CAPACITY: usize = 64;
 
@@ -10,6 +13,8 @@ const CAPACITY: usize = 64;
 pub struct Writer {
     out: BytesMut,
     streams: u32,
+    /// Not as they are, so that a writer can be shared between threads.
+    attached: Vec<Stream>,
 }
 
 impl Writer {
@@ -22,7 +27,7 @@ impl Writer {
     /// An empty value, with room for `bytes`.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { out: BytesMut::with_capacity(bytes), streams: 0 }
+        Self { out: BytesMut::with_capacity(bytes), ..Self::default() }
     }
 
     /// Writes one byte: a `u8`, an `s8`, a `bool`, the tag of an `option` or `result`.
@@ -108,6 +113,13 @@ impl Writer {
         index
     }
 
+    /// Writes a reference to `stream`, which [`Writer::finish_with_streams`] gives back. Not to be mixed with
+    /// [`Writer::put_stream`] in one value.
+    pub fn attach(&mut self, stream: ByteStream) {
+        self.put_stream();
+        self.attached.push(stream.into());
+    }
+
     /// Bytes written so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -124,5 +136,12 @@ impl Writer {
     #[must_use]
     pub fn finish(self) -> Bytes {
         self.out.freeze()
+    }
+
+    /// The value, complete, and the streams that were attached to it, as it refers to them.
+    #[must_use]
+    pub fn finish_with_streams(self) -> (Bytes, Vec<ByteStream>) {
+        let streams = self.attached.into_iter().map(Stream::into_chunks).collect();
+        (self.out.freeze(), streams)
     }
 }

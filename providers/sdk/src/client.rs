@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
-use wicker_lattice::call::{Call, CallError, DEFAULT_TIMEOUT, Invoke, LinkRef};
+use wicker_lattice::call::{Call, CallError, DEFAULT_TIMEOUT, Invoke, LinkRef, Reply};
 use wicker_lattice::id::{CallId, ObjectId};
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::link::Binding;
 use wicker_lattice::types::TypeHash;
-use wicker_lattice::value::{Decode, decode_exact};
+use wicker_lattice::value::{Decode, DecodeError, Reader, Writer};
 
 use crate::scope::Scope;
 
@@ -50,14 +49,19 @@ impl Client {
         self
     }
 
-    /// Calls a function with its parameters, encoded as one tuple, and waits for its result; inside a call that is being answered, no longer than that one's
-    /// deadline.
+    /// Calls a function with its parameters, written as one tuple, and waits for its result; inside a call that is
+    /// being answered, no longer than that one's deadline.
     ///
     /// # Errors
     /// As [`CallError`] says; [`wicker_lattice::call::Status::Trapped`] also where the result cannot be read.
-    pub async fn call<R: Decode>(&self, callee: Callee<'_>, params: Bytes) -> Result<R, CallError> {
+    pub async fn call<R: Decode>(
+        &self,
+        callee: Callee<'_>,
+        params: Writer,
+    ) -> Result<R, CallError> {
         let outer = Scope::current();
         let own = Instant::now() + self.timeout;
+        let (params, streams) = params.finish_with_streams();
         let call = Call {
             id: CallId::generate(),
             target: self.target.clone(),
@@ -69,11 +73,18 @@ impl Client {
             deadline: outer.as_ref().map_or(own, |scope| scope.deadline.min(own)),
             trace: outer.and_then(|scope| scope.trace),
             params,
-            streams: Vec::new(),
+            streams,
         };
         let reply = self.invoke.invoke(call).await?;
-        decode_exact(&reply.results).map_err(|error| error.in_results())
+        read(reply).map_err(DecodeError::in_results)
     }
+}
+
+fn read<R: Decode>(reply: Reply) -> Result<R, DecodeError> {
+    let mut reader = Reader::new(&reply.results)?.with_streams(reply.streams);
+    let result = R::decode(&mut reader)?;
+    reader.finish()?;
+    Ok(result)
 }
 
 impl std::fmt::Debug for Client {

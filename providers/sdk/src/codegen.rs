@@ -4,7 +4,7 @@ pub use bytes::Bytes;
 pub use wicker_lattice::call::{CallError, Reply};
 pub use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 pub use wicker_lattice::types::{FunctionType, TypeHash};
-pub use wicker_lattice::value::{Decode, DecodeError, Encode, Reader, Writer};
+pub use wicker_lattice::value::{Decode, DecodeError, Encode, Reader, Stream, Writer};
 
 pub use crate::client::Callee;
 pub use crate::handle::{Handle, Own, Stateless};
@@ -28,8 +28,10 @@ pub fn function_type(json: &str) -> FunctionType {
 ///
 /// # Errors
 /// They are too large.
-pub fn params(call: &Incoming) -> Result<Reader<'_>, CallError> {
-    Reader::new(&call.params).map_err(DecodeError::in_params)
+pub fn params(call: &mut Incoming) -> Result<Reader<'_>, CallError> {
+    let streams = std::mem::take(&mut call.streams);
+    let reader = Reader::new(&call.params).map_err(DecodeError::in_params)?;
+    Ok(reader.with_streams(streams))
 }
 
 /// Reads one parameter.

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use wicker_lattice::call::{ByteStream, CallError, Reply, Status};
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 use wicker_lattice::types::{FunctionType, TypeHash, World};
-use wicker_lattice::value::{Decode, Encode};
+use wicker_lattice::value::{Decode, Encode, Writer};
 
 /// The parameters of one call.
 #[derive(Debug)]
@@ -34,9 +34,12 @@ impl Incoming {
     }
 }
 
-/// Writes a result as the tuple that travels.
+/// Writes a result as the tuple that travels, with its streams.
 pub fn answer<T: Encode>(result: &T) -> Reply {
-    Reply { results: wicker_lattice::value::encode(result), streams: Vec::new() }
+    let mut writer = Writer::new();
+    result.encode(&mut writer);
+    let (results, streams) = writer.finish_with_streams();
+    Reply { results, streams }
 }
 
 /// The answer to one call, being made.

@@ -38,3 +38,4 @@ pub use scope::Scope;
 pub use wicker_bindgen::bindgen;
 pub use wicker_lattice as lattice;
 pub use wicker_lattice::store::record::Sharing;
+pub use wicker_lattice::value::Stream;

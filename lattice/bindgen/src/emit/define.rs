@@ -8,7 +8,8 @@ use wit_parser::{Enum, Flags, Record, Resolve, TypeDefKind, TypeId, TypeOwner, V
 
 use super::{Place, docs, rust_type};
 use crate::names;
-use crate::plan::{Module, Scout, Shape};
+use crate::plan::Module;
+use crate::shape::{Scout, Shape};
 
 pub(crate) fn definition(resolve: &Resolve, module: &Module, id: TypeId) -> TokenStream {
     let ty = &resolve.types[id];
@@ -19,7 +20,10 @@ pub(crate) fn definition(resolve: &Resolve, module: &Module, id: TypeId) -> Toke
     }
     let resources = scout.resources_in(id);
     let params: Vec<Ident> = resources.iter().map(|each| names::upper(&each.name)).collect();
-    let writer = Definition { scout, name, params, docs: docs(ty.docs.contents.as_deref()) };
+    let derives =
+        if scout.holds_stream(id) { quote!(Debug) } else { quote!(Debug, Clone, PartialEq) };
+    let docs = docs(ty.docs.contents.as_deref());
+    let writer = Definition { scout, name, params, derives, docs };
     match &ty.kind {
         TypeDefKind::Record(record) => writer.record(record),
         TypeDefKind::Variant(variant) => writer.variant(variant),
@@ -58,6 +62,8 @@ struct Definition<'a> {
     name: Ident,
     /// The resources that it holds, each a type parameter.
     params: Vec<Ident>,
+    /// What a record or variant can do besides travel.
+    derives: TokenStream,
     docs: Vec<TokenStream>,
 }
 
@@ -96,6 +102,7 @@ impl Definition<'_> {
 
     fn record(&self, record: &Record) -> TokenStream {
         let (name, generics, about) = (&self.name, self.generics(), &self.docs);
+        let derives = &self.derives;
         let fields: Vec<Ident> =
             record.fields.iter().map(|field| names::snake(&field.name)).collect();
         let types = record.fields.iter().map(|field| self.field(&field.ty));
@@ -105,7 +112,7 @@ impl Definition<'_> {
         let codec = self.codec(&encode, &decode);
         quote! {
             #(#about)*
-            #[derive(Debug, Clone, PartialEq)]
+            #[derive(#derives)]
             pub struct #name #generics {
                 #(#(#field_docs)* pub #fields: #types,)*
             }
@@ -115,6 +122,7 @@ impl Definition<'_> {
 
     fn variant(&self, variant: &Variant) -> TokenStream {
         let (name, generics, about) = (&self.name, self.generics(), &self.docs);
+        let derives = &self.derives;
         let (mut cases, mut encode, mut decode) = (Vec::new(), Vec::new(), Vec::new());
         for (index, case) in variant.cases.iter().enumerate() {
             let (ident, about, index) =
@@ -133,7 +141,7 @@ impl Definition<'_> {
         let codec = self.case_codec(&encode, &decode);
         quote! {
             #(#about)*
-            #[derive(Debug, Clone, PartialEq)]
+            #[derive(#derives)]
             pub enum #name #generics {
                 #(#cases,)*
             }

@@ -5,7 +5,8 @@ use quote::{format_ident, quote};
 
 use super::{Place, docs, resource, rust_type};
 use crate::names;
-use crate::plan::{Module, Planned, Shape};
+use crate::plan::{Module, Planned};
+use crate::shape::Shape;
 
 fn has_contract(module: &Module) -> bool {
     !module.functions.is_empty() || !module.resources.is_empty()
@@ -106,8 +107,8 @@ fn entry(contract: &Ident, function: &Planned) -> TokenStream {
         _ => quote!(#param),
     });
     quote! {
-        .function(#abi_name, codegen::function_type(#ty), |link, call| Box::pin(async move {
-            let mut reader = codegen::params(&call)?;
+        .function(#abi_name, codegen::function_type(#ty), |link, mut call| Box::pin(async move {
+            let mut reader = codegen::params(&mut call)?;
             #(let #params: #types = codegen::param(&mut reader)?;)*
             codegen::end(reader)?;
             let result = <L as #contract>::#name(&link, #(#arguments),*).await;
@@ -162,7 +163,7 @@ fn client_method(function: &Planned) -> TokenStream {
                 function: #abi_name,
                 type_hash: codegen::TypeHash([#(#hash),*]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
     }
 }

@@ -73,8 +73,8 @@ pub mod store {
                 codegen::function_type(
                     "{\"params\":[[\"name\",\"string\"]],\"result\":{\"result\":{\"ok\":{\"own\":[\"demo:shelf/store\",\"shelf\"]},\"err\":{\"variant\":[[\"gone\",null],[\"other\",\"string\"]]}}},\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: String = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Store>::open(&link, p0).await;
@@ -86,8 +86,8 @@ pub mod store {
                 codegen::function_type(
                     "{\"params\":[[\"size\",\"u32\"]],\"result\":{\"own\":[\"demo:shelf/store\",\"shelf\"]},\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: u32 = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Store>::shelf_new(&link, p0).await;
@@ -99,8 +99,8 @@ pub mod store {
                 codegen::function_type(
                     "{\"params\":[[\"self\",{\"borrow\":[\"demo:shelf/store\",\"shelf\"]}],[\"key\",\"string\"]],\"result\":{\"option\":{\"list\":\"u8\"}},\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
                     let p1: String = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
@@ -113,8 +113,8 @@ pub mod store {
                 codegen::function_type(
                     "{\"params\":[[\"a\",{\"own\":[\"demo:shelf/store\",\"shelf\"]}],[\"b\",{\"borrow\":[\"demo:shelf/store\",\"shelf\"]}]],\"result\":{\"list\":{\"own\":[\"demo:shelf/store\",\"shelf\"]}},\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
                     let p1: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
@@ -151,7 +151,7 @@ pub mod store {
                     116u8, 12u8, 83u8, 85u8, 108u8, 214u8, 112u8, 51u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
         pub async fn shelf_new(
             &self,
@@ -166,7 +166,7 @@ pub mod store {
                     249u8, 236u8, 88u8, 5u8, 190u8, 239u8, 181u8, 194u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
         pub async fn shelf_get(
             &self,
@@ -183,7 +183,7 @@ pub mod store {
                     166u8, 250u8, 73u8, 84u8, 155u8, 240u8, 9u8, 49u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
         pub async fn shelf_both(
             &self,
@@ -200,7 +200,7 @@ pub mod store {
                     43u8, 178u8, 210u8, 65u8, 201u8, 50u8, 157u8, 40u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
     }
 }
@@ -273,8 +273,8 @@ pub mod swap {
                 codegen::function_type(
                     "{\"params\":[[\"shelf\",{\"borrow\":[\"demo:shelf/store\",\"shelf\"]}]],\"result\":{\"result\":{\"ok\":{\"own\":[\"demo:shelf/swap\",\"attempt\"]},\"err\":{\"variant\":[[\"gone\",null],[\"other\",\"string\"]]}}},\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Swap>::attempt_new(&link, &p0.0).await;
@@ -286,8 +286,8 @@ pub mod swap {
                 codegen::function_type(
                     "{\"params\":[[\"attempt\",{\"own\":[\"demo:shelf/swap\",\"attempt\"]}]],\"result\":{\"result\":{\"ok\":null,\"err\":{\"variant\":[[\"problem\",{\"variant\":[[\"gone\",null],[\"other\",\"string\"]]}],[\"lost\",{\"own\":[\"demo:shelf/swap\",\"attempt\"]}]]}}},\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: codegen::Own<L::Attempt> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Swap>::commit(&link, p0.0).await;
@@ -323,7 +323,7 @@ pub mod swap {
                     203u8, 106u8, 45u8, 56u8, 142u8, 48u8, 241u8, 141u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
         pub async fn commit(
             &self,
@@ -338,7 +338,7 @@ pub mod swap {
                     9u8, 71u8, 216u8, 59u8, 73u8, 241u8, 136u8, 40u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
     }
 }

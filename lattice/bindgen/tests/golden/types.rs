@@ -184,8 +184,8 @@ pub mod all {
                 codegen::function_type(
                     "{\"params\":[[\"value\",{\"record\":[[\"name\",\"string\"],[\"payload\",{\"list\":\"u8\"}],[\"shape\",{\"option\":{\"variant\":[[\"none\",null],[\"circle\",\"f32\"],[\"path\",{\"list\":{\"record\":[[\"x\",\"s32\"],[\"type\",\"f64\"]]}}]]}}],[\"colour\",{\"enum\":[\"red\",\"light-blue\"]}],[\"rights\",{\"flags\":[\"read\",\"write\",\"exec-all\"]}],[\"pair\",{\"tuple\":[\"char\",\"u16\"]}],[\"outcome\",{\"result\":{\"ok\":null,\"err\":\"string\"}}]]}]],\"result\":{\"record\":[[\"name\",\"string\"],[\"payload\",{\"list\":\"u8\"}],[\"shape\",{\"option\":{\"variant\":[[\"none\",null],[\"circle\",\"f32\"],[\"path\",{\"list\":{\"record\":[[\"x\",\"s32\"],[\"type\",\"f64\"]]}}]]}}],[\"colour\",{\"enum\":[\"red\",\"light-blue\"]}],[\"rights\",{\"flags\":[\"read\",\"write\",\"exec-all\"]}],[\"pair\",{\"tuple\":[\"char\",\"u16\"]}],[\"outcome\",{\"result\":{\"ok\":null,\"err\":\"string\"}}]]},\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: Everything = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as All>::echo(&link, p0).await;
@@ -197,8 +197,8 @@ pub mod all {
                 codegen::function_type(
                     "{\"params\":[],\"result\":null,\"is_async\":false}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     codegen::end(reader)?;
                     let result = <L as All>::nothing(&link).await;
                     Ok(codegen::answer(&result))
@@ -209,8 +209,8 @@ pub mod all {
                 codegen::function_type(
                     "{\"params\":[[\"a\",\"bool\"],[\"b\",\"u8\"],[\"c\",\"u64\"],[\"d\",\"s8\"],[\"e\",\"s64\"],[\"f\",{\"list\":\"string\"}]],\"result\":{\"result\":{\"ok\":{\"list\":\"u8\"},\"err\":null}},\"is_async\":true}",
                 ),
-                |link, call| Box::pin(async move {
-                    let mut reader = codegen::params(&call)?;
+                |link, mut call| Box::pin(async move {
+                    let mut reader = codegen::params(&mut call)?;
                     let p0: bool = codegen::param(&mut reader)?;
                     let p1: u8 = codegen::param(&mut reader)?;
                     let p2: u64 = codegen::param(&mut reader)?;
@@ -252,7 +252,7 @@ pub mod all {
                     93u8, 162u8, 230u8, 54u8, 119u8, 151u8, 83u8, 250u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
         pub async fn nothing(&self) -> Result<(), codegen::CallError> {
             let mut writer = codegen::Writer::new();
@@ -263,7 +263,7 @@ pub mod all {
                     1u8, 5u8, 70u8, 127u8, 43u8, 239u8, 161u8, 6u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
         pub async fn many(
             &self,
@@ -288,7 +288,7 @@ pub mod all {
                     141u8, 106u8, 156u8, 194u8, 61u8, 240u8, 53u8, 236u8,
                 ]),
             };
-            self.client.call(callee, writer.finish()).await
+            self.client.call(callee, writer).await
         }
     }
 }

@@ -8,6 +8,7 @@ use keyvalue::draft2;
 use wicker_lattice::call::{CallError, Status};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::types::TypeHash;
+use wicker_lattice::value::Writer;
 use wicker_provider::client::Callee;
 use wicker_provider::{Client, Handle, Own};
 
@@ -292,7 +293,7 @@ async fn what_is_not_served_is_said(shop: &Shop) {
     let call = async |interface: &str, function: &str| {
         let interface = interface.parse().unwrap();
         let callee = Callee { interface: &interface, function, type_hash: TypeHash([0; 8]) };
-        shop.client.call::<()>(callee, bytes::Bytes::new()).await.unwrap_err().status
+        shop.client.call::<()>(callee, Writer::new()).await.unwrap_err().status
     };
     assert_eq!(call("wasi:keyvalue/watcher@0.2.0-draft2", "on-set").await, Status::NotFound);
     assert_eq!(call("wasi:keyvalue/store@0.2.0-draft2", "close").await, Status::NotFound);
