@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use futures::future::join_all;
 use http_server::{Config as ListenerConfig, Listener, Server};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use wicker_engine::{Engine, EngineConfig};
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::event::{EventKind, LOGS, LogQuery};
@@ -30,6 +30,7 @@ use crate::control::{
     Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
 };
 use crate::data_dir::DataDir;
+use crate::hand_over::hand_over;
 use crate::ingress::Ingress;
 use crate::link::Router;
 use crate::logs::Logs;
@@ -37,6 +38,7 @@ use crate::member::Member;
 use crate::nats_server::{self, NatsServer};
 use crate::provider::process::Launcher;
 use crate::provider::registrations::Registrations;
+use crate::reconcile;
 use crate::table::Table;
 
 /// Ports tried after the default one is found taken, before the system chooses.
@@ -96,6 +98,7 @@ impl Host {
         ));
         bare.clear_leftovers().await?;
         let lease = Lease::take(&member, record(config, &member)).await?;
+        reconcile::start(&member);
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
         let (routes, told) = watch::channel(Arc::default());
         let launcher =
@@ -160,6 +163,7 @@ impl Host {
         let Self { member, bare, nats_server, control, lease, status, server, rpc, .. } = self;
         // Nobody hears a goodbye while NATS is away; the next start of this host says it.
         let goodbye = if member.nats.is_connected() { GOODBYE } else { GOODBYE / 10 };
+        hand_over(&member, &lease, until).await;
         let running = control.drain().await;
         // Callers learn of it first, so that their next call goes elsewhere.
         lease.change(|host| host.is_draining = true).await;
@@ -199,9 +203,7 @@ async fn drain_all(running: &[(ObjectId, Handle)], until: Instant) {
         .map(|(_, handle)| handle)
         .partition(|handle| matches!(handle, Handle::Component(_)));
     for part in [components, providers] {
-        let drained =
-            tokio::time::timeout_at(until, join_all(part.iter().map(|handle| handle.drain())))
-                .await;
+        let drained = timeout_at(until, join_all(part.iter().map(|handle| handle.drain()))).await;
         if drained.is_err() {
             tracing::warn!("some calls were cut off: the grace period is over");
         }
@@ -272,11 +274,13 @@ async fn join(config: &HostConfig, data: &DataDir, url: &str) -> anyhow::Result<
 
 /// The lease of a host that does not answer HTTP yet.
 fn record(config: &HostConfig, member: &Member) -> HostRecord {
+    let mut labels = config.labels.clone();
+    labels.insert("id".to_owned(), member.process.to_string());
     HostRecord {
         process: member.process,
         incarnation: member.incarnation,
         name: machine_name(),
-        labels: config.labels.clone(),
+        labels,
         http: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: Some(std::process::id()),
@@ -284,6 +288,7 @@ fn record(config: &HostConfig, member: &Member) -> HostRecord {
         is_draining: false,
         degraded: None,
         lost_at: None,
+        load: None,
     }
 }
 

@@ -152,7 +152,12 @@ pub(crate) fn wicker() -> Command {
     command
 }
 
-fn program() -> PathBuf {
+/// Where it is.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn program() -> PathBuf {
     #[expect(clippy::expect_used, reason = "a running test has a path")]
     let test = std::env::current_exe().expect("a running test has a path");
     let program = test.parent().and_then(Path::parent).map(|folder| folder.join("wicker"));

@@ -15,7 +15,7 @@ mod web;
 
 pub use alone::LoneHost;
 pub use events::TestEvents;
-pub use host::{TestHost, compile};
+pub use host::{TestHost, compile, program};
 pub use lattice::TestLattice;
 pub use redis::Redis;
 pub use wait::{WAIT, eventually};

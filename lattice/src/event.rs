@@ -49,6 +49,8 @@ pub enum EventKind {
     LinkIncompatible,
     /// An application was deployed.
     ApplicationDeployed,
+    /// A deployment is ready, failed, or goes back to an earlier one.
+    ApplicationProgress,
     /// An application was removed.
     ApplicationRemoved,
 }
@@ -67,6 +69,7 @@ impl fmt::Display for EventKind {
             Self::LinkRemoved => "link-removed",
             Self::LinkIncompatible => "link-incompatible",
             Self::ApplicationDeployed => "application-deployed",
+            Self::ApplicationProgress => "application-progress",
             Self::ApplicationRemoved => "application-removed",
         })
     }

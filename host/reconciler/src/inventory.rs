@@ -1,6 +1,6 @@
 //! What the lattice holds and who is there, as one process read it a moment ago.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::interface::InterfaceName;
@@ -13,6 +13,7 @@ use wicker_lattice::types::World;
 
 use crate::compat::{Mismatch, mismatches};
 use crate::known::is_host_served;
+use crate::placement::{Hosts, Neighbours};
 
 /// A record and the revision under which it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,9 +127,22 @@ impl Inventory {
         self.placements.iter().filter(move |(_, stored)| stored.record.object == *id)
     }
 
+    /// The live hosts, and how much each carries.
+    #[must_use]
+    pub fn hosts_with_load(&self) -> Hosts {
+        let placed = self.placements.values().map(|stored| stored.record.host);
+        Hosts::new(self.hosts.iter().cloned(), placed)
+    }
+
     /// A live host by its id.
     #[must_use]
     pub fn host(&self, process: ProcessId) -> Option<&Host> {
         self.hosts.iter().find(|host| host.process == process)
+    }
+}
+
+impl Neighbours for Inventory {
+    fn hosts_of(&self, object: &ObjectId) -> BTreeSet<ProcessId> {
+        self.placements_of(object).map(|(_, stored)| stored.record.host).collect()
     }
 }

@@ -1,4 +1,5 @@
-//! From what a user wants to what the lattice's records should say: `manifest` → `validate` → `plan`.
+//! From what a user wants to what the lattice's records should say: `manifest` → `validate` → `plan`; and from those
+//! records to where things run: [`reconcile`], which asks [`placement`].
 //!
 //! Pure: no I/O, no clock, no NATS, no wasmtime. Whoever calls reads files, gathers the [`inventory::Inventory`] and
 //! writes the [`plan::Plan`]. [`manifest::parse`] and [`validate::validate`] report every problem at once, with its
@@ -13,7 +14,9 @@ pub mod known;
 pub mod manifest;
 pub mod names;
 pub mod pattern;
+pub mod placement;
 pub mod plan;
+pub mod reconcile;
 pub mod route;
 mod suggest;
 mod units;

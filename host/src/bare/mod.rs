@@ -18,12 +18,13 @@ use tokio::time::timeout;
 use wicker_lattice::call::Status;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{
-    Component, Link, ObjectKind, Placement, Provider, ProviderSource, Route, RunState, Running,
-    Sharing, Spread, Types,
+    Component, Link, ObjectKind, Placement, Provider, Route, RunState, Running, Sharing, Spread,
+    Types,
 };
 use wicker_lattice::store::{self, Change, Record as _, StoreError, key};
 use wicker_lattice::types::World;
 use wicker_reconciler::known;
+use wicker_reconciler::validate::shared_provider;
 
 use self::plan::Peer;
 use crate::member::Member;
@@ -182,6 +183,7 @@ impl Bare {
             warm: 0,
             config: Default::default(),
             spread: Spread::default(),
+            rollout: Default::default(),
         };
         store.modify(&key, |_| Some(component.clone())).await?;
         Ok(())
@@ -272,21 +274,13 @@ impl Bare {
 
     /// Sees to it that the default provider `name` exists and, unless its data is elsewhere, runs here.
     async fn provide(&self, name: &str) -> Result<(), StoreError> {
-        let Some(builtin) = registry::builtins().iter().find(|builtin| builtin.name() == name)
-        else {
+        let Ok(id) = ObjectId::bare(name) else { return Ok(()) };
+        let Some(provider) = shared_provider(&id, &registry::facts()) else {
             tracing::warn!("this wicker has no provider `{name}`");
             return Ok(());
         };
-        let Ok(id) = ObjectId::bare(name) else { return Ok(()) };
-        let provider = Provider {
-            id: id.clone(),
-            source: ProviderSource::Builtin(name.to_owned()),
-            generation: 0,
-            config: serde_json::Value::Null,
-            sharing: builtin.sharing(),
-            owner: (builtin.sharing() == Sharing::Exclusive).then_some(self.member.process),
-            spread: Spread::default(),
-        };
+        let is_exclusive = provider.sharing == Sharing::Exclusive;
+        let provider = Provider { owner: is_exclusive.then_some(self.member.process), ..provider };
         let claim = |current: Option<&Provider>| match current {
             None => Some(provider.clone()),
             Some(current) if current.sharing == Sharing::Exclusive && current.owner.is_none() => {

@@ -23,6 +23,7 @@ use wicker_reconciler::inventory::Inventory;
 use crate::cli::session::Session;
 use crate::cli::table::short;
 use crate::cli::{Global, inventory, out};
+use crate::provider::registry;
 
 /// What `wicker call` takes.
 #[derive(Debug, clap::Args)]
@@ -60,7 +61,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let session = Session::open(&global).await?;
     let inventory = inventory::read(&session).await?;
     let target = inventory::object(&inventory, &args.target)?;
-    let builtins = inventory::builtins();
+    let builtins = registry::facts();
     let world = inventory.world(&target, &builtins).with_context(|| {
         format!(
             "what {} exports is not known to the lattice yet: is it running? see `wicker ps`",

@@ -56,6 +56,7 @@ fn host(number: u8, name: &str, label: Option<(&str, &str)>) -> Host {
         is_draining: false,
         degraded: (number == 2).then(|| "no connection to NATS".to_owned()),
         lost_at: None,
+        load: None,
     }
 }
 
@@ -70,6 +71,7 @@ fn component(name: &str) -> Component {
         warm: 0,
         config: BTreeMap::new(),
         spread: Spread::default(),
+        rollout: Default::default(),
     }
 }
 
@@ -82,6 +84,7 @@ fn provider(name: &str, source: ProviderSource, sharing: Sharing) -> Provider {
         sharing,
         owner: None,
         spread: Spread::default(),
+        rollout: Default::default(),
     }
 }
 
@@ -98,6 +101,7 @@ fn running(object: &str, kind: ObjectKind, host: u8, state: RunState) -> Running
         types: None,
         state,
         reason: (state == RunState::Pending).then(|| "acme:greet@1 waits for its link".to_owned()),
+        failed_generation: None,
         since: "2026-11-20T17:00:00.000Z".to_owned(),
     }
 }
@@ -173,7 +177,7 @@ fn lattice() -> Inventory {
     };
     // As its target really exports it.
     let store =
-        &super::inventory::builtins()["keyvalue-redb"].world.exports[&STORE.parse().unwrap()];
+        &crate::provider::registry::facts()["keyvalue-redb"].world.exports[&STORE.parse().unwrap()];
     let open = Functions::from([("open".to_owned(), store["open"].clone())]);
     let world = World {
         imports: [(STORE.parse().unwrap(), open)].into(),

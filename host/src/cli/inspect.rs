@@ -17,6 +17,7 @@ use wicker_reconciler::known::is_host_served;
 use crate::cli::ps::{self, LinkRow, ObjectRow};
 use crate::cli::session::Session;
 use crate::cli::{Global, Output, inventory, mask, out};
+use crate::provider::registry;
 
 /// What `wicker inspect` takes.
 #[derive(Debug, clap::Args)]
@@ -145,7 +146,7 @@ pub(super) fn object(inventory: &Inventory, id: &ObjectId, shown: Shown) -> Obje
     let mut running = ps.components;
     running.extend(ps.providers);
     running.retain(|row| row.object == *id);
-    let builtins = inventory::builtins();
+    let builtins = registry::facts();
     let (links, others): (Vec<LinkRow>, Vec<LinkRow>) =
         ps.links.into_iter().partition(|link| link.source == *id);
     ObjectReport {

@@ -1,18 +1,19 @@
-//! Reads the lattice once: records, who is alive, what runs.
+//! Reads the lattice once, and asks who is alive.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use wicker_lattice::call::Status;
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::store::record::{Application, Host, Running, Types};
-use wicker_lattice::store::{Entry, Record, Store, StoreError, key};
-use wicker_reconciler::inventory::{Builtin, Builtins, Inventory, Records, Stored};
+use wicker_lattice::store::record::{Application, Host, Running};
+use wicker_lattice::store::{StoreError, key};
+use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::names::{self, Resolved};
 
 use crate::cli::session::Session;
+use crate::inventory::records;
 
 /// A live process answers a question within milliseconds; a frozen one never.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,34 +23,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Errors
 /// The lattice's state cannot be reached.
 pub async fn read(session: &Session) -> anyhow::Result<Inventory> {
-    let store = &session.store;
-    let (applications, components, providers) =
-        tokio::try_join!(records(store), records(store), records(store))?;
-    let (links, routes, placements) =
-        tokio::try_join!(records(store), records(store), records(store))?;
-    let (hosts, mut running, types) =
-        tokio::try_join!(all::<Host>(store), all::<Running>(store), all::<Types>(store))?;
-    let alive = alive(session, &hosts, &running).await;
+    let mut inventory = records(&session.store).await?;
+    let Inventory { hosts, silent_hosts, running, .. } = &mut inventory;
+    let alive = alive(session, hosts, running).await;
     running.retain(|each| alive.contains(&each.process));
-    let (mut hosts, mut silent_hosts): (Vec<Host>, Vec<Host>) =
-        hosts.into_iter().partition(|host| alive.contains(&host.process));
-    for list in [&mut hosts, &mut silent_hosts] {
-        list.sort_by(|a, b| (&a.name, a.process).cmp(&(&b.name, b.process)));
-    }
-    let worlds = types.into_iter().map(|types| (types.digest, types.world));
-    Ok(Inventory {
-        hosts,
-        silent_hosts,
-        applications,
-        components,
-        providers,
-        links,
-        routes,
-        placements,
-        running,
-        worlds: worlds.collect(),
-        retired: BTreeMap::new(),
-    })
+    let (living, silent) =
+        std::mem::take(hosts).into_iter().partition(|host| alive.contains(&host.process));
+    (*hosts, *silent_hosts) = (living, silent);
+    Ok(inventory)
 }
 
 /// Notes the last generation of an application that was undeployed: hosts that were away meanwhile remember it, and refuse
@@ -71,24 +52,6 @@ pub async fn note_retired(
     Ok(())
 }
 
-/// Boxed: nine of these at once are too large for a caller's own future.
-fn records<R: Record>(store: &Store) -> BoxFuture<'_, Result<Records<R>, StoreError>> {
-    Box::pin(async move {
-        let entries = store.list::<R>(&R::all()).await?;
-        let stored = |entry: Entry<R>| {
-            (entry.key, Stored { record: entry.record, revision: entry.revision })
-        };
-        Ok(entries.into_iter().map(stored).collect())
-    })
-}
-
-fn all<R: Record>(store: &Store) -> BoxFuture<'_, Result<Vec<R>, StoreError>> {
-    Box::pin(async move {
-        let entries = store.list::<R>(&R::all()).await?;
-        Ok(entries.into_iter().map(|entry| entry.record).collect())
-    })
-}
-
 /// Which of these processes answer. A verb has no time to watch leases end, so it asks; every process answers a
 /// question, if only to say that it does not know it.
 async fn alive(session: &Session, hosts: &[Host], running: &[Running]) -> BTreeSet<ProcessId> {
@@ -108,16 +71,6 @@ async fn alive(session: &Session, hosts: &[Host], running: &[Running]) -> BTreeS
         }
     };
     join_all(processes.into_iter().map(ask)).await.into_iter().flatten().collect()
-}
-
-/// The provider implementations of this program, as validation sees them.
-#[must_use]
-pub fn builtins() -> Builtins {
-    let entry = |builtin: &wicker_provider::Builtin| {
-        let facts = Builtin { sharing: builtin.sharing(), world: builtin.world() };
-        (builtin.name().to_owned(), facts)
-    };
-    crate::provider::registry::builtins().iter().map(entry).collect()
 }
 
 /// The object that a user means by `text`.

@@ -13,10 +13,11 @@ use wicker_lattice::store::{Change as Changed, Record as _, StoreError};
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::plan::{self, Plan, Step};
 
-use crate::cli::deploy::{Change, apply, changes};
+use crate::cli::deploy::{Change, changes};
 use crate::cli::session::Session;
 use crate::cli::table::short;
 use crate::cli::{Global, inventory, out};
+use crate::execute::apply;
 
 /// Races that a removal loses before it gives up.
 const ATTEMPTS: u32 = 10;

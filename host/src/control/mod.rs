@@ -3,10 +3,9 @@
 //! One task, [`Control`], owns the pure [`State`](crate::state::State) and writes the tables that requests read. It is
 //! fed by `watch` (what the state says), by `start` (what came of a start) and by the passing of time; what it
 //! decides is carried out by tasks of their own, so that nothing slow stands in its way. `status` writes what this
-//! host runs, `lease` that it lives; `caretaker` clears up after hosts and providers that died without a word.
+//! host runs, `lease` that it lives.
 
 mod bind;
-mod caretaker;
 mod carry;
 mod generations;
 mod lease;

@@ -33,6 +33,7 @@ impl Control {
             types,
             state: report.state,
             reason: report.reason.clone(),
+            failed_generation: report.failed_generation,
             since: at,
         };
         self.announce(&running);

@@ -14,7 +14,7 @@ use super::generations::Generations;
 use super::records::Records;
 use super::status::Since;
 use super::watch::{self, Seen};
-use super::{Handle, Lease, Starter, Status, caretaker};
+use super::{Handle, Lease, Starter, Status};
 use crate::link::Router;
 use crate::member::Member;
 use crate::state::{Attempt, Death, Effect, Event, Failure, State};
@@ -121,7 +121,7 @@ impl Control {
     pub fn start(parts: Parts) -> ControlHandle {
         let (inputs, receiver) = mpsc::channel(QUEUE);
         watch::start(&parts.member, &inputs);
-        let (member, tasks) = (parts.member.clone(), parts.member.tasks.clone());
+        let tasks = parts.member.tasks.clone();
         let file = parts.starter.data.path().join(GENERATIONS);
         let generations = Generations::read(file, &parts.member.store.epoch());
         let control = Self {
@@ -136,7 +136,6 @@ impl Control {
             changed: Changed::default(),
         };
         tasks.spawn("control", control.run(receiver));
-        tasks.spawn("caretaker", caretaker::take_turns(member));
         ControlHandle(inputs)
     }
 

@@ -1,6 +1,7 @@
 //! The provider implementations that are linked into `wicker`: the one place that names them.
 
 use wicker_provider::Builtin;
+use wicker_reconciler::inventory::{Builtin as Facts, Builtins};
 
 /// By name, as manifests and the command line know them.
 static BUILTINS: &[Builtin] = &[
@@ -15,4 +16,14 @@ static BUILTINS: &[Builtin] = &[
 #[must_use]
 pub fn builtins() -> &'static [Builtin] {
     BUILTINS
+}
+
+/// The same, as validation sees them.
+#[must_use]
+pub fn facts() -> Builtins {
+    let entry = |builtin: &Builtin| {
+        let facts = Facts { sharing: builtin.sharing(), world: builtin.world() };
+        (builtin.name().to_owned(), facts)
+    };
+    BUILTINS.iter().map(entry).collect()
 }

@@ -115,6 +115,8 @@ pub struct Report {
     pub state: RunState,
     /// Why.
     pub reason: Option<String>,
+    /// A newer generation that could not be started.
+    pub failed_generation: Option<u64>,
 }
 
 impl State {
@@ -191,7 +193,6 @@ impl State {
             effects.push(refusal(&id, spec.generation(), object.newest));
             return;
         }
-        object.newest = object.newest.max(spec.generation());
         object.spec = Some(spec);
         self.converge(&id, effects);
     }
@@ -308,6 +309,9 @@ impl State {
             return;
         }
         let Some(spec) = object.spec.clone() else { return };
+        if object.awaits_its_turn(&spec) {
+            return;
+        }
         if let Some(starting) = &mut object.starting {
             if starting.spec.runs_as(&spec) {
                 starting.spec = spec;

@@ -8,7 +8,7 @@ use super::{Attempt, Effect, Report, Spec};
 pub(super) struct Object {
     pub(super) placement: Option<Placement>,
     pub(super) spec: Option<Spec>,
-    /// The newest generation that any order for this object had.
+    /// The newest generation that any placement of this object had.
     pub(super) newest: u64,
     /// What serves.
     pub(super) running: Option<Run>,
@@ -39,9 +39,17 @@ impl Object {
         generation > 0 && generation < self.newest
     }
 
+    /// Whether what runs goes on until its placement orders the newest version: a rollout goes from host to host. What
+    /// need not be started anew, and what does not run at all, waits for no turn.
+    pub(super) fn awaits_its_turn(&self, newest: &Spec) -> bool {
+        let ordered = self.placement.as_ref().map_or(0, |placement| placement.generation);
+        let active = self.running.as_ref().or(self.starting.as_ref());
+        ordered < newest.generation() && active.is_some_and(|run| !run.spec.runs_as(newest))
+    }
+
     /// The status as it now is; `None` for an object that neither runs nor should.
     pub(super) fn report(&self) -> Option<Effect> {
-        let report = match (&self.running, &self.starting, &self.failed) {
+        let mut report = match (&self.running, &self.starting, &self.failed) {
             (Some(run), _, Some(failed)) => run.report(
                 RunState::Degraded,
                 Some(format!("still the older one: {}", failed.reason)),
@@ -59,6 +67,7 @@ impl Object {
             }
             (None, None, None) => return None,
         };
+        report.failed_generation = self.failed.as_ref().map(|failed| failed.run.spec.generation());
         Some(Effect::Report(report))
     }
 }
@@ -66,6 +75,7 @@ impl Object {
 impl Run {
     pub(super) fn report(&self, state: RunState, reason: Option<String>) -> Report {
         let object = self.spec.id().clone();
-        Report { object, kind: self.spec.kind(), generation: self.spec.generation(), state, reason }
+        let (kind, generation) = (self.spec.kind(), self.spec.generation());
+        Report { object, kind, generation, state, reason, failed_generation: None }
     }
 }

@@ -61,6 +61,7 @@ impl Spec {
                 let like_b = Component {
                     generation: b.generation,
                     spread: b.spread.clone(),
+                    rollout: b.rollout.clone(),
                     is_bare: b.is_bare,
                     ..(**a).clone()
                 };
@@ -71,6 +72,7 @@ impl Spec {
                 let like_b = Provider {
                     generation: b.generation,
                     spread: b.spread.clone(),
+                    rollout: b.rollout.clone(),
                     owner: b.owner,
                     ..(**a).clone()
                 };

@@ -22,6 +22,7 @@ fn component(generation: u64, digest: &str) -> Spec {
         warm: 0,
         config: BTreeMap::new(),
         spread: Spread::default(),
+        rollout: Default::default(),
     }))
 }
 
@@ -87,8 +88,16 @@ fn redeployed_after_undeploy_may_begin_at_any_generation() {
 }
 
 #[test]
+fn newer_version_waits_for_its_turn() {
+    let mut state = running();
+    assert!(state.apply(Event::Specified(component(2, "b"))).is_empty());
+    assert_eq!(starts(&state.apply(Event::Placed(placement(2)))), [Attempt(2)]);
+}
+
+#[test]
 fn newer_digest_starts_beside_the_older_one() {
     let mut state = running();
+    state.apply(Event::Placed(placement(2)));
     let effects = state.apply(Event::Specified(component(2, "b")));
     assert_eq!(starts(&effects), [Attempt(2)]);
     assert_eq!(reported(&effects), None, "the older one still answers");
@@ -107,6 +116,7 @@ fn exclusive_provider_stops_before_its_next_one_starts() {
             sharing: Sharing::Exclusive,
             owner: None,
             spread: Spread::default(),
+            rollout: Default::default(),
         }))
     };
     let mut state = State::default();
@@ -131,6 +141,7 @@ fn start_that_was_superseded_is_discarded() {
     let mut state = State::default();
     state.apply(Event::Placed(placement(1)));
     state.apply(Event::Specified(component(1, "a")));
+    state.apply(Event::Placed(placement(2)));
     let effects = state.apply(Event::Specified(component(2, "b")));
     assert!(effects.contains(&Effect::Discard(id(), Attempt(1))));
     assert_eq!(starts(&effects), [Attempt(2)]);
@@ -140,9 +151,14 @@ fn start_that_was_superseded_is_discarded() {
 #[test]
 fn failed_update_leaves_the_older_one_serving() {
     let mut state = running();
+    state.apply(Event::Placed(placement(2)));
     state.apply(Event::Specified(component(2, "b")));
     let failure = Failure { reason: "no such image".into(), is_final: true };
     let effects = state.apply(Event::StartFailed(id(), Attempt(2), failure));
+    let failed = effects.iter().find_map(|effect| {
+        if let Effect::Report(report) = effect { report.failed_generation } else { None }
+    });
+    assert_eq!(failed, Some(2));
     assert_eq!(reported(&effects), Some(RunState::Degraded));
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Stop(_) | Effect::Retry(..))));
 }
@@ -243,7 +259,7 @@ fn draining_host_says_so_and_starts_nothing() {
 #[test]
 fn generation_that_was_seen_before_a_restart_still_counts() {
     let mut before = running();
-    before.apply(Event::Specified(component(5, "b")));
+    before.apply(Event::Placed(placement(5)));
     let newest = before.generations().map(|(id, newest)| (id.clone(), newest)).collect();
     let mut state = State::remembering(&newest);
     assert!(matches!(state.apply(Event::Specified(component(4, "a")))[..], [Effect::Refuse(..)]));

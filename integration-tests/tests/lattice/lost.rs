@@ -30,16 +30,16 @@ async fn left_by(lattice: &TestLattice, host: &TestHost) -> Vec<ObjectId> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_host_is_told_of_once_and_cleared_up_after_even_if_it_was_the_caretaker() {
+async fn killed_host_is_told_of_once_and_cleared_up_after_even_if_it_was_the_leader() {
     let lattice = TestLattice::start().await;
     let hello = lattice.example("hello");
-    // The first host of a lattice is its caretaker.
-    let caretaker = lattice.host(&[&hello]).await;
+    // The first host of a lattice is its leader.
+    let leader = lattice.host(&[&hello]).await;
     let victim = lattice.host(&[&artifacts::example("greeter").display().to_string()]).await;
     let survivors = [lattice.host(&[]).await, lattice.host(&[]).await];
     let events = lattice.events().await;
-    assert!(!left_by(&lattice, &caretaker).await.is_empty());
-    for dead in [&caretaker, &victim] {
+    assert!(!left_by(&lattice, &leader).await.is_empty());
+    for dead in [&leader, &victim] {
         dead.kill();
         is_shown(&lattice, dead, "lost").await;
         assert_eq!(left_by(&lattice, dead).await, Vec::<ObjectId>::new());
@@ -53,7 +53,7 @@ async fn killed_host_is_told_of_once_and_cleared_up_after_even_if_it_was_the_car
         (told.len() >= 2).then_some(told)
     })
     .await;
-    for dead in [&caretaker, &victim] {
+    for dead in [&leader, &victim] {
         let id = dead.process.to_string();
         assert_eq!(told.iter().filter(|message| message.contains(&id)).count(), 1, "{told:?}");
     }
@@ -63,7 +63,7 @@ async fn killed_host_is_told_of_once_and_cleared_up_after_even_if_it_was_the_car
 #[tokio::test(flavor = "multi_thread")]
 async fn frozen_host_is_lost_and_says_everything_again_when_it_thaws() {
     let lattice = TestLattice::start().await;
-    let _caretaker = lattice.host(&[]).await;
+    let _leader = lattice.host(&[]).await;
     let frozen = lattice.host(&[&artifacts::example("hello").display().to_string()]).await;
     let before = left_by(&lattice, &frozen).await;
     assert!(!before.is_empty());
@@ -94,7 +94,7 @@ async fn nothing_is_lost_while_nats_is_away() {
         let now = lattice.store.list::<Host>(&Host::all()).await.ok()?;
         let beat = |process| now.iter().find(|entry| entry.record.process == process);
         let is_back = |entry: &wicker_lattice::store::Entry<Host>| {
-            // Three beats on, whoever is the caretaker has looked at all leases again.
+            // Three beats on, whoever is the leader has looked at all leases again.
             beat(entry.record.process).is_some_and(|now| now.record.beat > entry.record.beat + 6)
         };
         before.iter().all(is_back).then_some(())

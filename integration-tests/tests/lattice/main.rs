@@ -16,6 +16,7 @@ mod examples;
 mod failover;
 mod generations;
 mod isolation;
+mod keep;
 mod languages;
 mod load;
 mod lost;

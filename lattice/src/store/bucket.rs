@@ -142,6 +142,27 @@ impl Store {
         self.watch::<R>(filter).snapshot().await
     }
 
+    /// What a record said just before `revision` of its bucket was written; `None` where it was not there then, or where
+    /// the history does not reach back so far.
+    ///
+    /// # Errors
+    /// The state cannot be reached, or the value cannot be read.
+    pub async fn before<R: Record>(
+        &self,
+        key: &str,
+        revision: u64,
+    ) -> Result<Option<R>, StoreError> {
+        let history = self.bucket(R::BUCKET).history(key).await;
+        let history = history.map_err(|error| StoreError::unavailable(key, error))?;
+        let entries: Vec<kv::Entry> =
+            history.try_collect().await.map_err(|error| StoreError::unavailable(key, error))?;
+        let earlier = entries.iter().filter(|entry| entry.revision < revision);
+        match earlier.max_by_key(|entry| entry.revision) {
+            Some(entry) if entry.operation == Operation::Put => decode(key, &entry.value).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The past revisions of one key, oldest first; deletions are left out.
     ///
     /// # Errors

@@ -4,8 +4,8 @@
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
 use crate::store::record::{
-    Application, Caretaker, Component, Host, Lattice, Link, Placement, Provider, ProviderProcess,
-    Route, Running, Scope, Types,
+    Application, Component, Host, Lattice, Leader, Link, Placement, Progress, Provider,
+    ProviderProcess, Route, Running, Scope, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -13,7 +13,7 @@ use crate::store::record::{
 pub enum Bucket {
     /// What should be: written by the command line and the reconciler, with history.
     Spec,
-    /// What is: each key written only by the process it names; the caretaker removes those of the dead.
+    /// What is: each key written only by the process it names; the leader removes those of the dead.
     Status,
 }
 
@@ -36,9 +36,6 @@ pub trait Record: serde::Serialize + serde::de::DeserializeOwned + Send + Sync +
 
 /// The key of the lattice record itself.
 pub const LATTICE: &str = "lattice";
-
-/// The key of the host that looks after leases.
-pub const CARETAKER: &str = "caretaker";
 
 /// The key of an application.
 #[must_use]
@@ -108,6 +105,15 @@ pub fn provider_process(process: ProcessId) -> String {
     format!("process.{process}")
 }
 
+/// The key of the record that names the host whose reconciler acts.
+pub const LEADER: &str = "leader";
+
+/// The key of an application's progress.
+#[must_use]
+pub fn progress(team: &str, name: &str) -> String {
+    format!("progress.{team}.{name}")
+}
+
 /// The key of one object's status in one process.
 #[must_use]
 pub fn running(object: &ObjectId, process: ProcessId) -> String {
@@ -142,7 +148,8 @@ record!(Link, Spec, "link", |value| link(&value.source, &value.scope, &value.nam
 record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
 record!(Types, Spec, "types", |value| types(&value.digest));
 record!(Host, Status, "host", |value| host(value.process));
-record!(Caretaker, Status, "caretaker", |_value| CARETAKER.to_owned());
 record!(ProviderProcess, Status, "process", |value| provider_process(value.process));
+record!(Leader, Status, "leader", |_value| LEADER.to_owned());
+record!(Progress, Status, "progress", |value| progress(&value.team, &value.name));
 record!(Running, Status, "running", |value| running(&value.object, value.process));
 record!(Placement, Spec, "placement", |value| placement(value.host, &value.object));

@@ -97,6 +97,13 @@ impl Leases {
         now.duration_since(seen.at.max(since)) < LEASE
     }
 
+    /// When the next lease ends, if none is renewed: the time to look again.
+    #[must_use]
+    pub fn next_expiry(&self, now: Instant) -> Option<Instant> {
+        let since = self.listening_since?;
+        self.seen.values().map(|seen| seen.at.max(since) + LEASE).filter(|end| *end > now).min()
+    }
+
     /// The processes whose leases have ended at `now`.
     #[must_use]
     pub fn ended(&self, now: Instant) -> Vec<ProcessId> {
@@ -121,6 +128,7 @@ mod tests {
             is_draining: false,
             degraded: None,
             lost_at: None,
+            load: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The lattice's state: one JetStream KV key per object, and the only place that knows its keys and schemas.
 //!
 //! Two buckets: *spec* (what should be; written by the command line and the reconciler; with history) and *status*
-//! (what is; each key written only by the process it names, and removed by the caretaker once that is dead), and an
+//! (what is; each key written only by the process it names, and removed by the leader once that is dead), and an
 //! object store for the bytes of components. [`record`] holds the values, [`key`] the keys, [`lease`] the rule that says who is alive. `open` finds
 //! the buckets, `bucket` reads and writes, `watch` tells of changes, `image` moves the bytes.
 

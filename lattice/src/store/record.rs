@@ -35,6 +35,24 @@ pub struct Application {
     pub manifest: String,
     /// Store keys of everything this deployment wrote, for `undeploy` and for what a later version drops.
     pub keys: Vec<String>,
+    /// RFC 3339 time of this deployment.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// Set where this deployment is an earlier one again.
+    #[serde(default)]
+    pub restores: Option<Restored>,
+    /// The reconciler leaves it as it is.
+    #[serde(default)]
+    pub is_paused: bool,
+}
+
+/// Why an application went back to an earlier deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Which one it is again.
+    pub generation: u64,
+    /// Why: what failed, or who asked.
+    pub reason: String,
 }
 
 /// Key `component.<id>`: what should run.
@@ -64,6 +82,9 @@ pub struct Component {
     /// How many hosts run it, and which.
     #[serde(default)]
     pub spread: Spread,
+    /// How a new version replaces this one.
+    #[serde(default)]
+    pub rollout: Rollout,
 }
 
 /// Bounds of one component. `None`: the host's default, stated in docs/manifest.md.
@@ -113,11 +134,53 @@ pub struct Spread {
     pub replicas: Option<u32>,
     /// Labels that a host must carry.
     pub labels: BTreeMap<String, String>,
+    /// Labels that a host should carry, if one does.
+    pub preferred: BTreeMap<String, String>,
+    /// The label over whose values replicas are spread evenly: `zone`.
+    pub over: Option<String>,
+    /// Objects that should run on the same hosts.
+    pub near: Vec<Affinity>,
+    /// Objects that should not run on the same hosts.
+    pub apart: Vec<Affinity>,
 }
 
 impl Default for Spread {
     fn default() -> Self {
-        Self { replicas: Some(1), labels: BTreeMap::new() }
+        Self {
+            replicas: Some(1),
+            labels: BTreeMap::new(),
+            preferred: BTreeMap::new(),
+            over: None,
+            near: Vec::new(),
+            apart: Vec::new(),
+        }
+    }
+}
+
+/// That something should run where another object runs, or where it does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Affinity {
+    /// The other object.
+    pub to: ObjectId,
+    /// Whether it must; otherwise it is a preference.
+    #[serde(default)]
+    pub is_required: bool,
+}
+
+/// How a new version of an object replaces the one that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rollout {
+    /// Hosts that change at once.
+    pub at_once: u32,
+    /// Whether the application goes back to its last ready version when this one cannot be started.
+    pub rolls_back: bool,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { at_once: 1, rolls_back: true }
     }
 }
 
@@ -141,6 +204,9 @@ pub struct Provider {
     /// How many hosts run it, and which; for an exclusive one, which.
     #[serde(default)]
     pub spread: Spread,
+    /// How a new version replaces this one.
+    #[serde(default)]
+    pub rollout: Rollout,
 }
 
 /// Where a provider's code comes from.
@@ -298,22 +364,74 @@ pub struct Host {
     /// Something does not work; why, for people.
     #[serde(default)]
     pub degraded: Option<String>,
-    /// Its lease ran out and it does not answer: when that was found, RFC 3339. Written by the [`Caretaker`]; the host
+    /// Its lease ran out and it does not answer: when that was found, RFC 3339. Written by the [`Leader`]; the host
     /// itself takes it back with its next renewal.
     #[serde(default)]
     pub lost_at: Option<String>,
+    /// How busy the machine is.
+    #[serde(default)]
+    pub load: Option<Load>,
 }
 
-/// Status key `caretaker`: the one host that clears up after those whose leases ran out. Claimed by compare-and-swap,
-/// renewed like a lease, and anybody's once it was silent for as long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caretaker {
+/// How busy a machine is. Placement prefers the less busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Of all cores, over the last seconds, in percent.
+    pub cpu_percent: u8,
+    /// In use, bytes.
+    pub memory_used_bytes: u64,
+    /// In all, bytes.
+    pub memory_bytes: u64,
+    /// Objects that run here.
+    pub running: u32,
+}
+
+/// Status key `leader`: the one host whose reconciler acts. Claimed by compare-and-swap, renewed like a lease, and
+/// anybody's once it was silent for as long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leader {
     /// Which host.
     pub process: ProcessId,
     /// Which start of it.
     pub incarnation: Incarnation,
     /// Rises by one with each renewal.
     pub beat: u64,
+}
+
+/// Status key `progress.<team>.<application>`: how far the latest deployment of an application is. Written by the
+/// reconciler that acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The team that owns it.
+    pub team: String,
+    /// Its name.
+    pub name: String,
+    /// Which deployment.
+    pub generation: u64,
+    /// How it is.
+    pub state: ProgressState,
+    /// Why it is so.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The last deployment that was ready as a whole: what a failed one goes back to.
+    #[serde(default)]
+    pub ready: Option<u64>,
+    /// RFC 3339 time of the last change of `state`.
+    pub since: String,
+}
+
+/// How far a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgressState {
+    /// Hosts are changing to it.
+    Rolling,
+    /// Everything runs as it says, on as many hosts as it says.
+    Ready,
+    /// Everything runs as it says, but on fewer hosts than it says.
+    Short,
+    /// Something of it cannot be started.
+    Failed,
 }
 
 /// Status key `process.<process>`: the lease of a provider in a process of its own. Renewed like a host's; its readers
@@ -365,6 +483,9 @@ pub struct Running {
     /// Why it is so: what failed, which imports wait for a link.
     #[serde(default)]
     pub reason: Option<String>,
+    /// A newer generation that could not be started here; what runs, if anything, is older.
+    #[serde(default)]
+    pub failed_generation: Option<u64>,
     /// RFC 3339 time of the last change of `state`.
     pub since: String,
 }

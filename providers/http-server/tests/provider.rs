@@ -115,6 +115,7 @@ impl Lattice {
             types: None,
             state: RunState::Ready,
             reason: None,
+            failed_generation: None,
             since: String::new(),
         };
         self.store.put(&running).await.unwrap();

@@ -265,7 +265,7 @@ impl Reader<'_> {
             Some(node) => self.replicas(node),
             None => Some(1),
         };
-        Some(Spread { replicas, labels: labels.unwrap_or_default() })
+        Some(Spread { replicas, labels: labels.unwrap_or_default(), ..Spread::default() })
     }
 
     /// A number, or `every` (host that matches).

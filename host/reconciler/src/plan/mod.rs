@@ -1,26 +1,27 @@
 //! From what an application wants and what the lattice holds to the fewest writes that make them agree. Pure.
 //!
 //! [`plan`] changes nothing that is as it should be: a second plan after the first was written is empty, an object's
-//! generation rises only when the object changes, and what runs stays where it is. [`removal`] is the plan for
-//! nothing. The order of the steps keeps requests flowing (what is new is there before what is old goes) and lets the
+//! generation rises only when the object changes. Where things run is written by the reconciler
+//! ([`crate::reconcile`]); a plan only foresees it. [`removal`] is the plan for nothing. The order of the steps keeps requests flowing (what is new is there before what is old goes) and lets the
 //! application's record, written first and checked by its revision, decide between two who plan at once.
 
-mod place;
 mod record;
+mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{
-    Application, Component, ObjectKind, Placement, Provider, ProviderSource, Sharing, Spread,
+    Application, Component, ObjectKind, Provider, ProviderSource, Rollout, Sharing, Spread,
 };
 
 pub use record::AnyRecord;
+pub use restore::restore;
 
 use crate::inventory::{Inventory, Records, Stored};
+use crate::placement::{Choice, Hosts, Neighbours as _, Question};
 use crate::validate::{Desired, DesiredLink};
-use place::Placer;
 
 /// What to write, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,7 +30,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the user should know: replicas that found no host, data on a host that is away.
     pub notes: Vec<String>,
-    /// Where each object of the application, and each shared provider it uses, is to run.
+    /// Where each object of the application, and each shared provider it uses, will run, by the hosts there are now.
     pub placed: BTreeMap<ObjectId, Placed>,
 }
 
@@ -102,20 +103,12 @@ pub fn plan(desired: &Desired, inventory: &Inventory) -> Plan {
 
 /// What to write so that a provider of no application is there and has a host: for `wicker link set` and bare files.
 ///
-/// One that is there stays as it is. `on` chooses the host of a new one.
+/// One that is there stays as it is.
 #[must_use]
-pub fn plan_shared(provider: &Provider, on: Option<ProcessId>, inventory: &Inventory) -> Plan {
+pub fn plan_shared(provider: &Provider, inventory: &Inventory) -> Plan {
     let mut planner = Planner::new(inventory, provider.id.team(), provider.id.application());
-    match on {
-        Some(host) => {
-            planner.plan.steps.push(Step::Ensure(provider.clone().into()));
-            planner.place(&provider.id, ObjectKind::Provider, provider.generation, vec![host]);
-        }
-        None => planner.shared(provider),
-    }
-    let mut plan = planner.plan;
-    plan.steps.append(&mut planner.placements);
-    plan
+    planner.shared(provider);
+    planner.plan
 }
 
 /// What to write so that a provider of no application is gone; `None` where there is no such provider.
@@ -127,10 +120,10 @@ pub fn removal_of_shared(provider: &ObjectId, inventory: &Inventory) -> Option<P
     if applications.any(|application| application.record.keys.contains(&key)) {
         return None;
     }
+    // The spec first: the reconciler would place again what it still sees specified.
+    let mut steps = vec![delete(stored.record.clone().into())];
     let placements = inventory.placements_of(provider);
-    let mut steps: Vec<Step> =
-        placements.map(|(_, stored)| delete(stored.record.clone().into())).collect();
-    steps.push(delete(stored.record.clone().into()));
+    steps.extend(placements.map(|(_, stored)| delete(stored.record.clone().into())));
     Some(Plan { steps, ..Plan::default() })
 }
 
@@ -155,13 +148,10 @@ struct Planner<'a> {
     application: &'a str,
     /// Of this deployment.
     generation: u64,
-    placer: Placer<'a>,
+    hosts: Hosts,
     /// Keys that the application holds from now on.
     keys: BTreeSet<String>,
     plan: Plan,
-    placements: Vec<Step>,
-    /// Placements that are no longer wanted.
-    leaving: Vec<Step>,
 }
 
 impl<'a> Planner<'a> {
@@ -186,11 +176,9 @@ impl<'a> Planner<'a> {
             team,
             application,
             generation: generations.max().unwrap_or_default() + 1,
-            placer: Placer::new(inventory),
+            hosts: inventory.hosts_with_load(),
             keys: BTreeSet::new(),
             plan: Plan::default(),
-            placements: Vec::new(),
-            leaving: Vec::new(),
         }
     }
 
@@ -217,8 +205,8 @@ impl<'a> Planner<'a> {
             _ => self.generation,
         };
         self.own(Component { generation, ..component.clone() }.into(), stored);
-        let wanted = self.placer.spread(&component.id, &component.spread, &mut self.plan.notes);
-        self.place(&component.id, ObjectKind::Component, generation, wanted);
+        let choice = self.question(&component.id, &component.spread, |question| question.spread());
+        self.foresee(&component.id, ObjectKind::Component, generation, choice);
     }
 
     fn provider(&mut self, provider: &Provider) {
@@ -247,35 +235,29 @@ impl<'a> Planner<'a> {
         if provider.source == ProviderSource::External {
             return;
         }
-        let notes = &mut self.plan.notes;
-        let wanted = match provider.sharing {
-            Sharing::Exclusive => self.placer.exclusive(provider, notes).into_iter().collect(),
-            Sharing::Replicable => self.placer.spread(&provider.id, &provider.spread, notes),
-        };
-        self.place(&provider.id, ObjectKind::Provider, generation, wanted);
+        let id = &provider.id;
+        let choice = self.question(id, &provider.spread, |question| match provider.sharing {
+            Sharing::Exclusive => question.exclusive(provider.owner),
+            Sharing::Replicable => question.spread(),
+        });
+        self.foresee(id, ObjectKind::Provider, generation, choice);
     }
 
-    fn place(&mut self, id: &ObjectId, kind: ObjectKind, generation: u64, wanted: Vec<ProcessId>) {
-        for host in &wanted {
-            let placement = Placement { host: *host, object: id.clone(), kind, generation };
-            let step = match find(&self.inventory.placements, &placement) {
-                None => Step::Ensure(placement.into()),
-                Some(stored) if stored.record == placement => continue,
-                Some(stored) => Step::Update {
-                    record: placement.into(),
-                    revision: stored.revision,
-                    before: stored.record.clone().into(),
-                },
-            };
-            self.placements.push(step);
-        }
-        for (key, stored) in self.inventory.placements_of(id) {
-            if !wanted.contains(&stored.record.host) {
-                let before = stored.record.clone().into();
-                self.leaving.push(Step::Delete { key: key.clone(), before });
-            }
-        }
-        self.plan.placed.insert(id.clone(), Placed { kind, generation, hosts: wanted });
+    fn question(
+        &self,
+        id: &ObjectId,
+        spread: &Spread,
+        ask: impl FnOnce(&Question<'_, Inventory>) -> Choice,
+    ) -> Choice {
+        let current = &self.inventory.hosts_of(id);
+        let (hosts, neighbours) = (&self.hosts, self.inventory);
+        ask(&Question { id, spread, current, hosts, neighbours })
+    }
+
+    fn foresee(&mut self, id: &ObjectId, kind: ObjectKind, generation: u64, choice: Choice) {
+        choice.hosts.iter().for_each(|host| self.hosts.count(*host, 1));
+        self.plan.notes.extend(choice.shortage);
+        self.plan.placed.insert(id.clone(), Placed { kind, generation, hosts: choice.hosts });
     }
 
     fn link(&mut self, DesiredLink { link, is_default }: &DesiredLink) {
@@ -297,8 +279,6 @@ impl<'a> Planner<'a> {
             }
             Step::Delete { before, .. } => before.rank(),
         });
-        steps.append(&mut self.placements);
-        steps.append(&mut self.leaving);
         steps.extend(removed);
         let before = self.before;
         match desired {
@@ -326,6 +306,9 @@ impl<'a> Planner<'a> {
             generation: self.generation,
             manifest: desired.manifest.clone(),
             keys: self.keys.iter().cloned().chain(removed).collect(),
+            at: None,
+            restores: desired.restores.clone(),
+            is_paused: self.before.is_some_and(|stored| stored.record.is_paused),
         };
         let Some(stored) = self.before else { return Some(Step::Create(record.into())) };
         let is_same = (&stored.record.version, &stored.record.manifest)
@@ -338,7 +321,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// What the application held and holds no more, placements first; where nothing is desired any more, also
+    /// What the application held and holds no more, routes first; where nothing is desired any more, also
     /// the links that users made for its objects.
     fn removed(&self, desired: Option<&Desired>) -> Vec<Step> {
         let held: BTreeSet<&String> =
@@ -363,9 +346,10 @@ impl<'a> Planner<'a> {
         let placements = placements.filter(|stored| gone.contains(&stored.record.object));
         let mut steps: Vec<Step> =
             routes.map(|(_, stored)| delete(stored.record.clone().into())).collect();
+        // Specs before placements: the reconciler would place again what it still sees specified.
+        steps.extend(objects.iter().cloned().map(delete));
         steps.extend(placements.map(|stored| delete(stored.record.clone().into())));
         steps.extend(links.map(|(_, stored)| delete(stored.record.clone().into())));
-        steps.extend(objects.iter().cloned().map(delete));
         steps
     }
 
@@ -384,6 +368,7 @@ fn same_component(before: &Component, after: &Component) -> bool {
     let plain = |component: &Component| Component {
         generation: 0,
         spread: spread.clone(),
+        rollout: Rollout::default(),
         ..component.clone()
     };
     plain(before) == plain(after)
@@ -395,6 +380,7 @@ fn same_provider(before: &Provider, after: &Provider) -> bool {
     let plain = |provider: &Provider| Provider {
         generation: 0,
         spread: spread.clone(),
+        rollout: Rollout::default(),
         ..provider.clone()
     };
     plain(before) == plain(after)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::key;
-use wicker_lattice::store::record::{Component, Link, Provider, Route};
+use wicker_lattice::store::record::{Component, Link, Provider, Restored, Route};
 use wicker_lattice::types::World;
 
 use crate::diagnostic::Problems;
@@ -19,7 +19,6 @@ use crate::known::is_http_export;
 use crate::manifest::Manifest;
 use crate::{manifest, route};
 
-pub(crate) use objects::carries;
 pub use objects::shared_provider;
 
 /// A component's file, as whoever read it found it.
@@ -63,6 +62,8 @@ pub struct Desired {
     pub routes: Vec<Route>,
     /// Providers that several applications share: made where they are missing, never changed or removed.
     pub shared: Vec<Provider>,
+    /// Whether this is an earlier deployment again, and why.
+    pub restores: Option<Restored>,
 }
 
 /// A link that an application wants.
@@ -119,6 +120,7 @@ impl Batch<'_> {
             version: manifest.version.clone(),
             manifest: manifest.source.text().to_owned(),
             shared: self.shared(&links),
+            restores: None,
             components,
             providers,
             links,

@@ -40,6 +40,7 @@ impl Batch<'_> {
             warm: component.warm,
             config: component.config.clone(),
             spread: component.spread.value.clone(),
+            rollout: Default::default(),
         })
     }
 
@@ -92,7 +93,9 @@ impl Batch<'_> {
         problems: &mut Problems,
     ) {
         let hosts = &self.facts.inventory.hosts;
-        if hosts.is_empty() || hosts.iter().any(|host| carries(&host.labels, spread)) {
+        if hosts.is_empty()
+            || hosts.iter().any(|host| crate::placement::carries(&host.labels, spread))
+        {
             return;
         }
         let labels: Vec<String> =
@@ -133,6 +136,7 @@ impl Batch<'_> {
             sharing,
             owner: None,
             spread,
+            rollout: Default::default(),
         })
     }
 
@@ -203,14 +207,6 @@ impl Batch<'_> {
     }
 }
 
-/// Whether a host's labels hold all that `spread` asks for.
-pub(crate) fn carries(
-    labels: &std::collections::BTreeMap<String, String>,
-    spread: &Spread,
-) -> bool {
-    spread.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-}
-
 /// The record of a builtin that belongs to no application: `default/keyvalue-redb/keyvalue-redb`. `None` where `id`
 /// is not of that form.
 ///
@@ -233,5 +229,6 @@ pub fn shared_provider(id: &ObjectId, builtins: &crate::inventory::Builtins) -> 
         sharing: builtin.sharing,
         owner: None,
         spread: Spread { replicas, ..Spread::default() },
+        rollout: Default::default(),
     })
 }

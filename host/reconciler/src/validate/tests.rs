@@ -47,6 +47,7 @@ fn host(name: &str, labels: &[(&str, &str)]) -> Host {
         pid: None,
         degraded: None,
         lost_at: None,
+        load: None,
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Read, validate, plan, write, wait. Each write is checked by revision; whoever loses a race reads and plans again.
 
-mod apply;
 mod images;
 mod progress;
 
@@ -22,9 +21,10 @@ use wicker_reconciler::validate::{Desired, Facts, validate};
 
 use crate::cli::session::Session;
 use crate::cli::{Global, inventory, out};
+use crate::execute::apply;
+use crate::provider::registry;
 use images::Images;
 
-pub use apply::apply;
 pub use progress::{ObjectReport, wait};
 
 /// Races that a deployment loses before it gives up.
@@ -157,7 +157,7 @@ async fn write(
     images: &Images,
     index: usize,
 ) -> anyhow::Result<Written> {
-    let builtins = inventory::builtins();
+    let builtins = registry::facts();
     for _ in 0..ATTEMPTS {
         let mut inventory = inventory::read(session).await?;
         inventory::require_hosts(session, &inventory)?;

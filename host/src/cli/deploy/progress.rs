@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use serde::Serialize;
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
-use wicker_lattice::store::record::{ObjectKind, RunState, Running};
+use wicker_lattice::store::record::{Host, ObjectKind, RunState, Running};
 use wicker_lattice::store::{Change, Record as _};
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::plan::Placed;
@@ -45,18 +45,23 @@ impl fmt::Display for ObjectReport {
 }
 
 /// What is waited for, and how far it is. Pure.
+///
+/// The reconciler chooses the hosts. How many there will be is foreseen; which ones, each object's status tells.
 #[derive(Debug)]
 struct Progress {
-    objects: Vec<Awaited>,
+    objects: BTreeMap<ObjectId, Awaited>,
+    /// The incarnations of the hosts when the wait began, and how people tell them apart.
+    hosts: BTreeMap<ProcessId, (Incarnation, String, String)>,
 }
 
 #[derive(Debug)]
 struct Awaited {
-    report: ObjectReport,
+    kind: ObjectKind,
     /// Of the spec that is to run.
     generation: u64,
-    /// Of the host when the wait began: what an earlier start of it said is void.
-    incarnation: Incarnation,
+    /// Hosts that should run it.
+    wanted: usize,
+    reports: BTreeMap<ProcessId, ObjectReport>,
 }
 
 /// Whether the wait is over.
@@ -69,51 +74,58 @@ enum Outcome {
 
 impl Progress {
     fn new(placed: &BTreeMap<ObjectId, Placed>, inventory: &Inventory) -> Self {
-        // A host that is away answers nobody; the plan's notes tell of it.
-        let report = |object: &ObjectId, kind, process: ProcessId| {
-            let host = inventory.host(process)?;
-            let report = ObjectReport {
-                object: object.clone(),
-                kind,
-                host: host.name.clone(),
-                process,
-                state: None,
-                reason: None,
-                shown_host: ps::shown_host(inventory, process),
-            };
-            Some((report, host.incarnation))
+        let names = |host: &Host| {
+            let shown = ps::shown_host(inventory, host.process);
+            (host.process, (host.incarnation, host.name.clone(), shown))
         };
-        let objects = placed.iter().flat_map(|(object, placed)| {
-            let reports =
-                placed.hosts.iter().filter_map(move |host| report(object, placed.kind, *host));
-            let generation = placed.generation;
-            reports.map(move |(report, incarnation)| Awaited { report, generation, incarnation })
-        });
-        Self { objects: objects.collect() }
+        let hosts: BTreeMap<_, _> = inventory.hosts.iter().map(names).collect();
+        let awaited = |(object, placed): (&ObjectId, &Placed)| {
+            // A host that is away answers nobody; the plan's notes tell of it.
+            let wanted = placed.hosts.iter().filter(|host| hosts.contains_key(host)).count();
+            let Placed { kind, generation, .. } = *placed;
+            (object.clone(), Awaited { kind, generation, wanted, reports: BTreeMap::new() })
+        };
+        Self { objects: placed.iter().map(awaited).collect(), hosts }
     }
 
     /// Takes a status in; gives back the object if that told something new. What an older generation does says nothing.
     fn observe(&mut self, running: &Running) -> Option<&ObjectReport> {
-        let host = running.host.unwrap_or(running.process);
-        let Awaited { report, .. } = self.objects.iter_mut().find(|awaited| {
-            let Awaited { report, generation, incarnation } = awaited;
-            let is_void = running.process == host && running.incarnation < *incarnation;
-            report.object == running.object
-                && report.process == host
-                && running.generation >= *generation
-                && !is_void
-        })?;
-        let is_new = report.state != Some(running.state) || report.reason != running.reason;
-        report.state = Some(running.state);
-        report.reason.clone_from(&running.reason);
-        is_new.then_some(report)
+        let process = running.host.unwrap_or(running.process);
+        let awaited = self.objects.get_mut(&running.object)?;
+        let host = self.hosts.get(&process);
+        let is_void = running.process == process
+            && host.is_some_and(|(incarnation, ..)| running.incarnation < *incarnation);
+        let has_failed =
+            running.failed_generation.is_some_and(|failed| failed >= awaited.generation);
+        if is_void || !(has_failed || running.generation >= awaited.generation) {
+            return None;
+        }
+        let state = Some(if has_failed { RunState::Failed } else { running.state });
+        let known = awaited.reports.get(&process);
+        let is_new =
+            known.is_none_or(|known| known.state != state || known.reason != running.reason);
+        let (_, name, shown_host) = host.cloned().unwrap_or_else(|| {
+            let id = process.to_string();
+            (Incarnation::from_bytes([0; 16]), id.clone(), id)
+        });
+        let report = ObjectReport {
+            object: running.object.clone(),
+            kind: awaited.kind,
+            host: name,
+            process,
+            state,
+            reason: running.reason.clone(),
+            shown_host,
+        };
+        awaited.reports.insert(process, report);
+        is_new.then(|| awaited.reports.get(&process)).flatten()
     }
 
     fn outcome(&self) -> Outcome {
-        let states = || self.objects.iter().map(|awaited| awaited.report.state);
-        if states().any(|state| state == Some(RunState::Failed)) {
+        let has_failed = |report: &ObjectReport| report.state == Some(RunState::Failed);
+        if self.objects.values().any(|awaited| awaited.reports.values().any(has_failed)) {
             Outcome::Failed
-        } else if states().all(|state| state.is_some_and(RunState::takes_calls)) {
+        } else if self.objects.values().all(|awaited| awaited.ready() >= awaited.wanted) {
             Outcome::Ready
         } else {
             Outcome::Waiting
@@ -122,22 +134,55 @@ impl Progress {
 
     /// What keeps it from being ready.
     fn laggards(&self) -> String {
-        let late = self.objects.iter().map(|awaited| &awaited.report);
-        let late = late.filter(|report| !report.state.is_some_and(RunState::takes_calls));
-        late.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        let late = self.objects.iter().flat_map(|(object, awaited)| {
+            let late = awaited.reports.values().filter(|report| !takes_calls(report));
+            let late: Vec<String> = late.map(ToString::to_string).collect();
+            let is_missing = late.is_empty() && awaited.ready() < awaited.wanted;
+            let missing = is_missing.then(|| {
+                let (ready, wanted) = (awaited.ready(), awaited.wanted);
+                format!("{}: ready on {ready} of {wanted} hosts", short(object))
+            });
+            late.into_iter().chain(missing)
+        });
+        late.collect::<Vec<_>>().join("; ")
     }
 
     fn reports(self) -> Vec<ObjectReport> {
-        self.objects.into_iter().map(|awaited| awaited.report).collect()
+        self.objects.into_values().flat_map(|awaited| awaited.reports.into_values()).collect()
     }
 }
 
-/// The reports of a deployment that nobody waits for.
+impl Awaited {
+    fn ready(&self) -> usize {
+        self.reports.values().filter(|report| takes_calls(report)).count()
+    }
+}
+
+fn takes_calls(report: &ObjectReport) -> bool {
+    report.state.is_some_and(RunState::takes_calls)
+}
+
+/// The reports of a deployment that nobody waits for: where things will run, by the hosts there are now.
 pub(super) fn planned(
     placed: &BTreeMap<ObjectId, Placed>,
     inventory: &Inventory,
 ) -> Vec<ObjectReport> {
-    Progress::new(placed, inventory).reports()
+    let report = |object: &ObjectId, kind, process: ProcessId| {
+        let host = inventory.host(process)?;
+        Some(ObjectReport {
+            object: object.clone(),
+            kind,
+            host: host.name.clone(),
+            process,
+            state: None,
+            reason: None,
+            shown_host: ps::shown_host(inventory, process),
+        })
+    };
+    let reports = placed.iter().flat_map(|(object, placed)| {
+        placed.hosts.iter().filter_map(move |host| report(object, placed.kind, *host))
+    });
+    reports.collect()
 }
 
 /// Waits until everything that was placed takes calls.
@@ -176,7 +221,6 @@ async fn until_settled(session: &Session, progress: &mut Progress) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wicker_lattice::store::record::Host;
 
     fn running(object: &ObjectId, host: ProcessId, generation: u64, state: RunState) -> Running {
         Running {
@@ -191,6 +235,7 @@ mod tests {
             types: None,
             state,
             reason: (state == RunState::Failed).then(|| "no such file".to_owned()),
+            failed_generation: None,
             since: String::new(),
         }
     }
@@ -208,6 +253,7 @@ mod tests {
             is_draining: false,
             degraded: None,
             lost_at: None,
+            load: None,
         }
     }
 

@@ -21,10 +21,12 @@ use wicker_reconciler::plan::plan_shared;
 use wicker_reconciler::validate::shared_provider;
 
 use super::scopes;
-use crate::cli::deploy::{apply, wait};
+use crate::cli::deploy::wait;
 use crate::cli::session::Session;
 use crate::cli::table::short;
 use crate::cli::{inventory, out, ps};
+use crate::execute::apply;
+use crate::provider::registry;
 
 /// What `wicker link set` takes.
 #[derive(Debug, clap::Args)]
@@ -77,7 +79,7 @@ struct Report {
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCode> {
-    let builtins = inventory::builtins();
+    let builtins = registry::facts();
     let inventory = inventory::read(session).await?;
     let source = source(&inventory, &args.source)?;
     let target = target(&inventory, &builtins, &args.target)?;
@@ -162,23 +164,19 @@ async fn start(
         return Ok(false);
     };
     inventory::require_hosts(session, inventory)?;
-    let on: Option<ProcessId> = match &args.on {
-        Some(name) => {
-            let host = inventory::host(inventory, name)?;
-            let labels = BTreeMap::from([("host".to_owned(), host.name.clone())]);
-            provider.spread = Spread { replicas: Some(1), labels };
-            Some(host.process)
-        }
-        None => None,
-    };
+    if let Some(name) = &args.on {
+        let host = inventory::host(inventory, name)?;
+        let labels = BTreeMap::from([("id".to_owned(), host.process.to_string())]);
+        provider.spread = Spread { replicas: Some(1), labels, ..Spread::default() };
+    }
     let sharing =
         if provider.sharing == Sharing::Exclusive { "on one host" } else { "on every host" };
     out::note(&format!(
         "starting {} {}",
         short(target),
-        if on.is_some() { "there" } else { sharing }
+        if args.on.is_some() { "there" } else { sharing }
     ));
-    let plan = plan_shared(&provider, on, inventory);
+    let plan = plan_shared(&provider, inventory);
     apply(&session.store, &plan)
         .await
         .with_context(|| format!("cannot start {}", short(target)))?;

@@ -156,7 +156,7 @@ impl Ps {
             };
             object_rows(inventory, empty)
         });
-        let builtins = inventory::builtins();
+        let builtins = crate::provider::registry::facts();
         let link = |link| link_row(inventory, &builtins, link);
         let links = inventory.links.values().map(|stored| link(&stored.record));
         let routes = inventory.routes.values().map(|stored| route_row(inventory, &stored.record));

@@ -240,6 +240,7 @@ async fn specify(store: &Store, builtin: &Builtin, launch: &Launch) -> Result<()
             sharing: builtin.sharing(),
             owner: None,
             spread: Spread::default(),
+            rollout: Default::default(),
         });
         if is_exclusive && spec.owner.is_none() {
             spec.owner = Some(launch.process);

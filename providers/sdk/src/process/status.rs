@@ -53,6 +53,7 @@ impl Status {
             types: Some(Types::of_provider(instance.world()).digest),
             state: RunState::Ready,
             reason: None,
+            failed_generation: None,
             since: clock.rfc3339(),
         };
         let lease = ProviderProcess {

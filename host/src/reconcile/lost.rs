@@ -1,29 +1,31 @@
-//! Clears up after processes that died without a word. One host of the lattice at a time does so: the caretaker.
+//! Finds processes that died without a word, and clears up after them.
 //!
-//! Every host follows one record, the caretaker's, and tries to take it over when it was silent for a lease. The one
-//! that holds it follows all leases. A process whose lease ran out is asked once more: only one that does not answer
+//! The host that acts follows all leases. A process whose lease ran out is asked once more: only one that does not answer
 //! either is lost, because a lease also stops when JetStream does. Then its status records go, and last its lease is
-//! marked, checked against the revision that was seen: however many hosts believe that they are the caretaker, one
-//! of them tells of it. A process that was only frozen writes all of it again.
+//! marked, checked against the revision that was seen: however many hosts believe that it is their turn, one of them
+//! tells of it. A process that was only frozen writes all of it again.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wicker_lattice::call::Status;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::ProcessId;
 use wicker_lattice::nats::ConnectionState;
-use wicker_lattice::store::lease::{LEASE, Leased, Leases, RENEW_EVERY};
-use wicker_lattice::store::record::{Caretaker, Host, ProviderProcess, Running};
+use wicker_lattice::store::lease::{Leased, Leases, RENEW_EVERY};
+use wicker_lattice::store::record::{Host, ProviderProcess, Running};
 use wicker_lattice::store::{Change, Entry, Record as _, StoreError, key};
 
+use super::post::Post;
 use crate::member::Member;
 
 /// A process that lives answers within milliseconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long others may take to return to a NATS server that was away: clients pause before they try again.
+const RETURN: Duration = Duration::from_secs(8);
 
 /// How long one write, or one look at all status records, may take.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,135 +33,67 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the record of a lost host stays for `wicker ps` to show.
 const LOST_SHOWN: Duration = Duration::from_secs(60 * 60);
 
-/// Waits for the post, does the work while it holds it, waits again; until the host's tasks are asked to stop.
-pub(super) async fn take_turns(member: Member) -> Result<(), Infallible> {
-    let tasks = member.tasks.clone();
-    loop {
-        let mut post = tokio::select! {
-            // Cancel-safe: a post that was claimed a moment ago is free again after a lease.
-            () = tasks.stopping() => return Ok(()),
-            post = wait_for_post(&member) => post,
-        };
-        tokio::select! {
-            // Not cancel-safe, and need not be: whoever comes next does what is left.
-            () = tasks.stopping() => {
-                let resigned = member.store.delete_at::<Caretaker>(key::CARETAKER, post.revision);
-                let _ = timeout(RENEW_EVERY, resigned).await;
-                return Ok(());
-            }
-            () = Round::new(&member).serve(&mut post) => {}
-        }
-    }
-}
-
-/// The caretaker's record, held by this host.
-struct Post {
-    record: Caretaker,
-    revision: u64,
-    /// Who had it, and was silent.
-    predecessor: Option<ProcessId>,
-}
-
-/// Resolves once this host is the caretaker.
-async fn wait_for_post(member: &Member) -> Post {
-    let mut watch = member.store.watch::<Caretaker>(key::CARETAKER);
-    let mut holder: Option<Entry<Caretaker>> = None;
-    let mut heard = Instant::now();
-    loop {
-        match timeout_at(heard + LEASE, watch.next()).await {
-            Ok(Change::Put(entry)) => {
-                let is_ours_of_old = entry.record.process == member.process;
-                (holder, heard) = (Some(entry), Instant::now());
-                if !is_ours_of_old {
-                    continue;
-                }
-            }
-            Ok(Change::Current) if holder.is_some() => continue,
-            Ok(Change::Deleted { .. }) => holder = None,
-            Ok(Change::Current) | Err(_) => {}
-        }
-        heard = Instant::now();
-        if let Some(post) = claim(member, holder.as_ref()).await {
-            return post;
-        }
-    }
-}
-
-/// Takes the post over from `holder`, unless somebody else has done so.
-async fn claim(member: &Member, holder: Option<&Entry<Caretaker>>) -> Option<Post> {
-    let beat = holder.map_or(0, |holder| holder.record.beat) + 1;
-    let record = Caretaker { process: member.process, incarnation: member.incarnation, beat };
-    let written = async {
-        match holder {
-            Some(holder) => member.store.update(&record, holder.revision).await,
-            None => member.store.create(&record).await,
-        }
-    };
-    let revision = timeout(STORE_TIMEOUT, written).await.ok()?.ok()?;
-    let predecessor = holder.map(|holder| holder.record.process);
-    let predecessor = predecessor.filter(|process| *process != member.process);
-    Some(Post { record, revision, predecessor })
-}
-
 /// A lease as it was last seen.
 enum Seen {
     Host(Entry<Host>),
     Provider(Entry<ProviderProcess>),
 }
 
-/// What the caretaker knows, from taking the post to losing it.
-struct Round<'a> {
+/// What is known of all leases, from taking the post to losing it.
+pub(super) struct Round<'a> {
     member: &'a Member,
     leases: Leases,
     seen: HashMap<ProcessId, Seen>,
     /// Whether every host that there is has been seen.
     is_current: bool,
-    /// Hosts that are lost already, and since when this caretaker knows.
+    /// Hosts that are lost already, and since when this is known.
     lost: HashMap<ProcessId, (Instant, u64)>,
 }
 
 impl<'a> Round<'a> {
-    fn new(member: &'a Member) -> Self {
+    pub(super) fn new(member: &'a Member) -> Self {
         let (leases, seen, lost) = (Leases::default(), HashMap::new(), HashMap::new());
         Self { member, leases, seen, is_current: false, lost }
     }
 
     /// Returns when another host has the post.
-    async fn serve(mut self, post: &mut Post) {
+    pub(super) async fn serve(mut self, post: &mut Post) {
         let store = &self.member.store;
         let mut hosts = store.watch::<Host>(&Host::all());
         let mut providers = store.watch::<ProviderProcess>(&ProviderProcess::all());
         let mut connection = self.member.nats.state();
         let mut ticks = interval(RENEW_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.listen(*connection.borrow_and_update());
+        self.listen(*connection.borrow_and_update(), Instant::now());
         loop {
+            let expiry = self.leases.next_expiry(Instant::now());
             tokio::select! {
                 // Cancel-safe, all. Renewals first: none that has arrived may count as missing.
                 biased;
                 _ = connection.changed() => {
                     let state = *connection.borrow_and_update();
-                    self.listen(state);
+                    self.listen(state, Instant::now() + RETURN);
                 }
                 change = hosts.next() => self.see_host(change),
                 change = providers.next() => self.see_provider(change),
                 _ = ticks.tick() => {
-                    if !renew(self.member, post).await {
+                    if !post.renew(self.member).await {
                         return;
                     }
                     self.look(post).await;
                 }
+                () = at(expiry) => self.look(post).await,
             }
         }
     }
 
-    /// While the connection is away, and for a lease after it is back, nobody is presumed dead.
-    fn listen(&mut self, state: ConnectionState) {
+    /// While the connection is away, and for a lease after `since` when it is back, nobody is presumed dead.
+    fn listen(&mut self, state: ConnectionState, since: Instant) {
         match state {
             ConnectionState::Connected => {
                 // Anew, too, where the outage was so short that only its end was seen.
                 self.leases.stop_listening();
-                self.leases.start_listening(Instant::now());
+                self.leases.start_listening(since);
             }
             ConnectionState::Disconnected => self.leases.stop_listening(),
         }
@@ -256,21 +190,6 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Whether this host still has the post.
-async fn renew(member: &Member, post: &mut Post) -> bool {
-    post.record.beat += 1;
-    let written = timeout(RENEW_EVERY, member.store.update(&post.record, post.revision)).await;
-    match written {
-        Ok(Ok(revision)) => {
-            post.revision = revision;
-            true
-        }
-        // An earlier write that was not acknowledged may be what it conflicts with: then the watch says that it is ours.
-        Ok(Err(StoreError::Conflict { .. })) => false,
-        Ok(Err(_)) | Err(_) => true,
-    }
-}
-
 /// Removes what the dead process said of what it runs, and then tells of its death if nobody else has.
 async fn clear_up(member: &Member, seen: &Seen) -> Result<(), StoreError> {
     let store = &member.store;
@@ -310,4 +229,12 @@ async fn remove_running(member: &Member, dead: &impl Leased) -> Result<(), Store
         }
     }
     Ok(())
+}
+
+/// Resolves then, if ever.
+async fn at(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then).await,
+        None => std::future::pending().await,
+    }
 }

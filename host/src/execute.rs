@@ -10,28 +10,42 @@ use wicker_reconciler::plan::{AnyRecord, Plan, Step};
 /// what was written stays, and the next plan counts it in.
 pub async fn apply(store: &Store, plan: &Plan) -> Result<(), StoreError> {
     for step in &plan.steps {
-        match step {
-            Step::Create(record) => write(store, record, None).await?,
-            Step::Ensure(record) => match write(store, record, None).await {
-                Err(StoreError::Conflict { .. }) => {}
-                other => other?,
-            },
-            Step::Update { record, revision, .. } => write(store, record, Some(*revision)).await?,
-            Step::Delete { key, .. } => store.delete_spec_key(key).await?,
-        }
+        carry_out(store, step).await?;
     }
     Ok(())
 }
 
-async fn write(store: &Store, record: &AnyRecord, revision: Option<u64>) -> Result<(), StoreError> {
+/// Writes one step. The revision it got; `None` for a deletion, and where what was to be ensured is there already.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn carry_out(store: &Store, step: &Step) -> Result<Option<u64>, StoreError> {
+    match step {
+        Step::Create(record) => write(store, record, None).await.map(Some),
+        Step::Ensure(record) => match write(store, record, None).await {
+            Err(StoreError::Conflict { .. }) => Ok(None),
+            other => other.map(Some),
+        },
+        Step::Update { record, revision, .. } => {
+            write(store, record, Some(*revision)).await.map(Some)
+        }
+        Step::Delete { key, .. } => store.delete_spec_key(key).await.map(|()| None),
+    }
+}
+
+async fn write(
+    store: &Store,
+    record: &AnyRecord,
+    revision: Option<u64>,
+) -> Result<u64, StoreError> {
     async fn one<R: Record>(
         store: &Store,
         record: &R,
         revision: Option<u64>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         match revision {
-            Some(revision) => store.update(record, revision).await.map(drop),
-            None => store.create(record).await.map(drop),
+            Some(revision) => store.update(record, revision).await,
+            None => store.create(record).await,
         }
     }
     match record {

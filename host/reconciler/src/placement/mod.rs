@@ -1,0 +1,182 @@
+//! Which hosts run what. Pure: the same question has the same answer.
+//!
+//! What runs already stays where it is: a host that comes back, or one more, moves nothing. New replicas go to the hosts
+//! with the least on them; one host never gets two.
+
+mod host;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::record::{Affinity, Host, Spread};
+
+pub use host::{HostView, Hosts};
+
+/// Where should this run?
+#[derive(Debug)]
+pub struct Question<'a, N> {
+    /// What.
+    pub id: &'a ObjectId,
+    /// On how many hosts, and which.
+    pub spread: &'a Spread,
+    /// The hosts that run it now.
+    pub current: &'a BTreeSet<ProcessId>,
+    /// All that live.
+    pub hosts: &'a Hosts,
+    /// Where other objects run.
+    pub neighbours: &'a N,
+}
+
+/// Where something should run, and what the user should know about that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// In the order of their ids.
+    pub hosts: Vec<ProcessId>,
+    /// Why there are fewer than wanted.
+    pub shortage: Option<String>,
+    /// Fewer than wanted, or wanted on every host: a new host may change the answer.
+    pub may_grow: bool,
+}
+
+/// Tells on which hosts an object runs, for affinities to it.
+pub trait Neighbours {
+    /// The hosts on which `object` is placed.
+    fn hosts_of(&self, object: &ObjectId) -> BTreeSet<ProcessId>;
+}
+
+impl<N: Neighbours> Question<'_, N> {
+    /// The hosts for something that may run on several.
+    #[must_use]
+    pub fn spread(&self) -> Choice {
+        self.on(self.spread.replicas)
+    }
+
+    /// The one host for something whose state is in it: its owner, whatever else has changed.
+    #[must_use]
+    pub fn exclusive(&self, owner: Option<ProcessId>) -> Choice {
+        let Some(owner) = owner else { return self.on(Some(1)) };
+        let id = self.id;
+        let shortage = match self.hosts.get(owner) {
+            None => Some(format!(
+                "{id} keeps its data on host {owner}, which is away; calls wait for it"
+            )),
+            Some(view) if !carries(&view.host.labels, self.spread) => {
+                Some(format!("{id} stays on {}: its data is there", view.host.name))
+            }
+            Some(_) => None,
+        };
+        Choice { hosts: vec![owner], shortage, may_grow: false }
+    }
+
+    fn on(&self, replicas: Option<u32>) -> Choice {
+        let (id, spread) = (self.id, self.spread);
+        let open = self.hosts.alive().filter(|view| !view.host.is_draining);
+        let eligible: Vec<&HostView> = open.filter(|view| self.is_eligible(&view.host)).collect();
+        let Some(replicas) = replicas else {
+            let mut all: Vec<ProcessId> = eligible.iter().map(|view| view.host.process).collect();
+            all.sort_unstable();
+            let nowhere =
+                || format!("{id} runs nowhere: no host {}", conditions(spread, "matches"));
+            return Choice { shortage: all.is_empty().then(nowhere), hosts: all, may_grow: true };
+        };
+        let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
+        let shortage = (eligible.len() < wanted).then(|| {
+            let found = eligible.len();
+            format!("{id} wants {wanted} hosts, {found} {}", conditions(spread, "match"))
+        });
+        let may_grow = shortage.is_some();
+        let mut hosts = self.pick(eligible, wanted);
+        hosts.sort_unstable();
+        Choice { hosts, shortage, may_grow }
+    }
+
+    /// Takes the best host again and again: each replica changes how even the spread is.
+    fn pick(&self, mut eligible: Vec<&HostView>, wanted: usize) -> Vec<ProcessId> {
+        let mut chosen = Vec::new();
+        let mut in_value: BTreeMap<&str, usize> = BTreeMap::new();
+        let wishes: BTreeMap<ProcessId, usize> =
+            eligible.iter().map(|view| (view.host.process, self.wishes_met(&view.host))).collect();
+        while chosen.len() < wanted {
+            let best = eligible.iter().enumerate().min_by_key(|(_, view)| {
+                let process = view.host.process;
+                let there_already = in_value.get(self.value(view)).copied().unwrap_or_default();
+                let is_new = !self.current.contains(&process);
+                let met = wishes.get(&process).copied().unwrap_or_default();
+                let rank = rank(self.id, process);
+                (there_already, is_new, Reverse(met), view.pressure(), view.placed, rank)
+            });
+            let Some((index, _)) = best else { break };
+            let view = eligible.swap_remove(index);
+            *in_value.entry(self.value(view)).or_default() += 1;
+            chosen.push(view.host.process);
+        }
+        chosen
+    }
+
+    /// The host's value of the label over which replicas are spread.
+    fn value<'v>(&self, view: &'v HostView) -> &'v str {
+        let label = self.spread.over.as_ref();
+        label.and_then(|label| view.host.labels.get(label)).map_or("", String::as_str)
+    }
+
+    fn is_eligible(&self, host: &Host) -> bool {
+        let required = |affinity: &&Affinity| affinity.is_required;
+        carries(&host.labels, self.spread)
+            && self.spread.near.iter().filter(required).all(|near| self.is_near(host, near))
+            && self.spread.apart.iter().filter(required).all(|apart| self.is_apart(host, apart))
+    }
+
+    /// How many of the preferences a host meets.
+    fn wishes_met(&self, host: &Host) -> usize {
+        let Spread { preferred, near, apart, .. } = self.spread;
+        let wished = |affinity: &&Affinity| !affinity.is_required;
+        let labels = preferred.iter().filter(|(key, value)| host.labels.get(*key) == Some(*value));
+        let near = near.iter().filter(wished).filter(|near| self.is_near(host, near));
+        let apart = apart.iter().filter(wished).filter(|apart| self.is_apart(host, apart));
+        labels.count() + near.count() + apart.count()
+    }
+
+    /// Nearness to what runs nowhere yet asks for nothing.
+    fn is_near(&self, host: &Host, affinity: &Affinity) -> bool {
+        let there = self.neighbours.hosts_of(&affinity.to);
+        there.is_empty() || there.contains(&host.process)
+    }
+
+    fn is_apart(&self, host: &Host, affinity: &Affinity) -> bool {
+        !self.neighbours.hosts_of(&affinity.to).contains(&host.process)
+    }
+}
+
+/// Whether a host's labels hold all that `spread` asks for.
+pub(crate) fn carries(labels: &BTreeMap<String, String>, spread: &Spread) -> bool {
+    spread.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// What a host must meet, for people.
+fn conditions(spread: &Spread, verb: &str) -> String {
+    let required = |affinities: &[Affinity], word: &str| {
+        let required = affinities.iter().filter(|each| each.is_required);
+        let names: Vec<String> = required.map(|each| each.to.to_string()).collect();
+        (!names.is_empty()).then(|| format!("{word} {}", names.join(" and ")))
+    };
+    let labels: Vec<String> =
+        spread.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    let labels = (!labels.is_empty()).then(|| format!("{{{}}}", labels.join(", ")));
+    let conditions =
+        [labels, required(&spread.near, "near"), required(&spread.apart, "apart from")];
+    let conditions: Vec<String> = conditions.into_iter().flatten().collect();
+    if conditions.is_empty() {
+        verb.to_owned()
+    } else {
+        format!("{verb} {}", conditions.join(", "))
+    }
+}
+
+/// Decides between equals, differently for each object: FNV-1a over both names.
+fn rank(id: &ObjectId, host: ProcessId) -> u64 {
+    let bytes = id.as_str().bytes().chain(host.to_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

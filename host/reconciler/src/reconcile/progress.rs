@@ -1,0 +1,145 @@
+//! How far the latest deployment of an application is, and when it goes back.
+
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record::{Application, Progress, ProgressState};
+
+use super::object::Object;
+use super::{Action, Objects, object_of};
+use crate::placement::Hosts;
+
+/// One application.
+#[derive(Debug, Default)]
+pub(super) struct Deployed {
+    pub(super) record: Option<Application>,
+    /// What was last written about it.
+    pub(super) told: Option<Progress>,
+}
+
+/// The worst that any object of a deployment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Finding {
+    Failed(ObjectId, String),
+    Rolling(String),
+    Short(String),
+    Ready,
+}
+
+impl Deployed {
+    /// The components and providers of the latest deployment.
+    pub(super) fn objects(&self) -> Vec<ObjectId> {
+        let keys = self.record.iter().flat_map(|application| &application.keys);
+        keys.filter_map(|key| object_of(key)).collect()
+    }
+
+    /// What to say of it, and whether to go back.
+    pub(super) fn act(&self, objects: &Objects, hosts: &Hosts) -> Vec<Action> {
+        let Some(application) = &self.record else { return Vec::new() };
+        let finding = self.find(objects, hosts);
+        let ready = match finding {
+            Finding::Ready | Finding::Short(_) => Some(application.generation),
+            Finding::Failed(..) | Finding::Rolling(_) => {
+                self.told.as_ref().and_then(|told| told.ready)
+            }
+        };
+        let (state, reason) = match &finding {
+            Finding::Ready => (ProgressState::Ready, None),
+            Finding::Short(why) => (ProgressState::Short, Some(why.clone())),
+            Finding::Rolling(why) => (ProgressState::Rolling, Some(why.clone())),
+            Finding::Failed(id, why) => (ProgressState::Failed, Some(format!("{id}: {why}"))),
+        };
+        let progress = Progress {
+            team: application.team.clone(),
+            name: application.name.clone(),
+            generation: application.generation,
+            state,
+            reason,
+            ready,
+            since: String::new(),
+        };
+        let mut actions = Vec::new();
+        if !self.told.as_ref().is_some_and(|told| is_same(told, &progress)) {
+            actions.push(Action::Tell(progress));
+        }
+        actions.extend(self.go_back(application, &finding, objects));
+        actions
+    }
+
+    /// Goes back when a deployment fails, unless it is itself one that went back: then people must look.
+    fn go_back(
+        &self,
+        application: &Application,
+        finding: &Finding,
+        objects: &Objects,
+    ) -> Option<Action> {
+        let Finding::Failed(id, why) = finding else { return None };
+        let to = self.told.as_ref()?.ready?;
+        let spec = objects.all.get(id)?.spec.as_ref()?;
+        let goes = to < application.generation
+            && spec.rolls_back()
+            && application.restores.is_none()
+            && !application.is_paused;
+        goes.then(|| Action::GoBack {
+            team: application.team.clone(),
+            name: application.name.clone(),
+            from: application.generation,
+            to,
+            reason: format!("{id}: {why}"),
+        })
+    }
+
+    fn find(&self, objects: &Objects, hosts: &Hosts) -> Finding {
+        let mut worst = Finding::Ready;
+        for id in self.objects() {
+            let finding = match objects.all.get(&id) {
+                Some(object) => look(&id, object, hosts, objects),
+                None => Finding::Rolling(format!("{id} is not known yet")),
+            };
+            if severity(&finding) > severity(&worst) {
+                worst = finding;
+            }
+        }
+        worst
+    }
+}
+
+fn look(id: &ObjectId, object: &Object, hosts: &Hosts, neighbours: &Objects) -> Finding {
+    let Some(spec) = &object.spec else {
+        return Finding::Rolling(format!("{id} is not known yet"));
+    };
+    if !spec.is_placed_here() {
+        return Finding::Ready;
+    }
+    let newest = spec.generation();
+    let placed = object.hosts();
+    if let Some(why) = placed.iter().find_map(|host| object.failure(*host, newest)) {
+        return Finding::Failed(id.clone(), why);
+    }
+    let living: Vec<_> = placed.iter().filter(|host| hosts.get(**host).is_some()).collect();
+    let settled = living.iter().filter(|host| object.is_settled(***host, newest)).count();
+    if settled < living.len() {
+        let placed = living.len();
+        return Finding::Rolling(format!("{id}: {settled} of {placed} hosts run this version"));
+    }
+    let choice = object.choose(id, hosts, neighbours);
+    match choice.shortage {
+        Some(why) => Finding::Short(why),
+        None if living.is_empty() => Finding::Rolling(format!("{id} has no host yet")),
+        None => Finding::Ready,
+    }
+}
+
+fn severity(finding: &Finding) -> u8 {
+    match finding {
+        Finding::Ready => 0,
+        Finding::Short(_) => 1,
+        Finding::Rolling(_) => 2,
+        Finding::Failed(..) => 3,
+    }
+}
+
+fn is_same(told: &Progress, now: &Progress) -> bool {
+    told.generation == now.generation
+        && told.state == now.state
+        && told.reason == now.reason
+        && told.ready == now.ready
+}
