@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// How long a server may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The configuration, in the server's folder.
+const CONFIG: &str = "test.conf";
+
 /// How often other ports are tried.
 const START_ATTEMPTS: usize = 5;
 
@@ -65,11 +68,21 @@ impl NatsServer {
     ///
     /// # Panics
     /// It does not come up.
+    pub async fn start_program(program: &Path) -> Self {
+        Self::start_with(program, "").await
+    }
+
+    /// Starts `program` with a configuration of its own, beside ports and JetStream, and waits until it listens.
+    ///
+    /// # Panics
+    /// It does not come up.
     #[expect(clippy::unused_async, reason = "callers are async, and waiting may become so")]
     #[expect(clippy::panic, reason = "nothing can be tested without one")]
-    pub async fn start_program(program: &Path) -> Self {
+    pub async fn start_with(program: &Path, config: &str) -> Self {
         #[expect(clippy::expect_used, reason = "nothing can be tested without one")]
         let folder = tempfile::tempdir().expect("a temporary directory");
+        #[expect(clippy::expect_used, reason = "a new directory can be written to")]
+        std::fs::write(folder.path().join(CONFIG), config).expect("a configuration file");
         let mut server = Self {
             program: program.to_owned(),
             child: None,
@@ -125,6 +138,8 @@ impl NatsServer {
         let child = Command::new(&self.program)
             .args(["-a", "127.0.0.1", "-p", &port, "-m", &monitor, "-js", "-sd"])
             .arg(self.folder.path())
+            .arg("-c")
+            .arg(self.folder.path().join(CONFIG))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

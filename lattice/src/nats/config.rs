@@ -1,5 +1,6 @@
 //! Where NATS is and how to log in there.
 
+use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -221,9 +222,17 @@ impl NatsConfig {
                 ConnectError::Refused { url, source }
             }
             ConnectErrorKind::Tls => ConnectError::Tls { url, source },
+            _ if is_handshake(&source) => ConnectError::Tls { url, source },
             _ => ConnectError::Unreachable { url, source },
         }
     }
+}
+
+/// Whether TLS broke, which comes as an error of the socket.
+fn is_handshake(error: &async_nats::ConnectError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let said = cause.and_then(std::io::Error::get_ref);
+    said.is_some_and(|said| said.is::<async_nats::rustls::Error>())
 }
 
 /// None before the first attempt; then doubling from 20 ms, half of it random, so that a server that returns is not met

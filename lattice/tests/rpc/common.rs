@@ -1,6 +1,7 @@
 //! Ends of a lattice in one test: each with connections of its own.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,9 +23,19 @@ use wicker_lattice::types::TypeHash;
 /// What a test waits for anything, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs `test` on each nats-server of this machine.
+/// Runs `test` with a server of each nats-server of this machine.
 pub(crate) fn on_every_server<F: Future<Output = anyhow::Result<()>>>(
     test: impl Fn(NatsServer) -> F,
+) {
+    on_every_program(|program| {
+        let test = &test;
+        async move { test(NatsServer::start_program(&program).await).await }
+    });
+}
+
+/// Runs `test` with each nats-server of this machine, to start as it likes.
+pub(crate) fn on_every_program<F: Future<Output = anyhow::Result<()>>>(
+    test: impl Fn(PathBuf) -> F,
 ) {
     let programs = NatsServer::installed();
     assert!(!programs.is_empty(), "no nats-server on the PATH; install one");
@@ -35,10 +46,10 @@ pub(crate) fn on_every_server<F: Future<Output = anyhow::Result<()>>>(
             .build()
             .unwrap();
         let run = async {
-            let server = NatsServer::start_program(&program).await;
-            tokio::time::timeout(PATIENCE, test(server)).await.expect("the test hangs")
+            tokio::time::timeout(PATIENCE, test(program.clone())).await.expect("the test hangs")
         };
-        runtime.block_on(run).unwrap_or_else(|error| panic!("on {}: {error:?}", program.display()));
+        let ended = runtime.block_on(run);
+        ended.unwrap_or_else(|error| panic!("on {}: {error:?}", program.display()));
     }
 }
 

@@ -11,6 +11,8 @@ mod limit;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod unary;
