@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test, and what only tests call, fails by panicking")]
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wicker_engine::{CompilerCommand, Engine, EngineConfig};
@@ -34,6 +36,33 @@ async fn a_component_compiled_by_a_process_of_its_own_is_the_one_compiled_here()
     let again = here.load(wasm).await.unwrap();
     assert_eq!(here.compilations(), 0);
     assert_eq!((again.digest(), again.world()), (elsewhere.digest(), elsewhere.world()));
+}
+
+#[test]
+fn a_compiler_process_gives_way_to_every_other() {
+    const LOWEST: &str = "19";
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_wicker"))
+        .arg("compile")
+        .arg(directory.path().join("artifacts"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It waits for its input, and has stepped back before that.
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+        // Fields are counted from the name, which ends with the last parenthesis and is the second.
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        if fields.get(19 - 3) == Some(&LOWEST) {
+            break;
+        }
+        assert!(Instant::now() < end, "it never stepped back: {stat}");
+        std::thread::yield_now();
+    }
+    drop(process.stdin.take());
+    assert!(!process.wait().unwrap().success());
 }
 
 #[tokio::test]

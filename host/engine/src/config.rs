@@ -26,7 +26,7 @@ pub struct EngineConfig {
     pub compiler: Option<CompilerCommand>,
     /// Components compiled at once. By default one a core, at least 2 and at most 4, for each may take a gigabyte.
     pub compiles: usize,
-    /// Longest compilation in a process of its own. By default ten minutes.
+    /// Longest compilation in a process of its own. By default half an hour: on a busy machine it gets little of a core.
     pub compile_timeout: Duration,
     /// How values cross between guests and the wire.
     pub codec: Codec,
@@ -39,7 +39,7 @@ impl Default for EngineConfig {
             instances: 1000,
             compiler: None,
             compiles: std::thread::available_parallelism().map_or(1, usize::from).clamp(2, 4),
-            compile_timeout: Duration::from_secs(600),
+            compile_timeout: Duration::from_secs(1800),
             codec: Codec::Direct,
         }
     }
