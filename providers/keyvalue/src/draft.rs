@@ -17,49 +17,7 @@ use self::batch::Batch;
 use self::store::{Error, KeyResponse, Store};
 use crate::backend::{Failure, KeyValue};
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::NoSuchBucket => Self::NoSuchStore,
-            Failure::Denied => Self::AccessDenied,
-            Failure::Other(why) => Self::Other(why),
-        }
-    }
-}
-
-impl<L: KeyValue> Store for L {
-    type Bucket = String;
-
-    async fn open(&self, identifier: String) -> Result<Own<String>, Error> {
-        KeyValue::open(self, &identifier).await?;
-        Ok(Own(identifier))
-    }
-
-    async fn bucket_get(&self, bucket: &String, key: String) -> Result<Option<Bytes>, Error> {
-        Ok(self.get(bucket, &key).await?)
-    }
-
-    async fn bucket_set(&self, bucket: &String, key: String, value: Bytes) -> Result<(), Error> {
-        Ok(self.set(bucket, &key, value).await?)
-    }
-
-    async fn bucket_delete(&self, bucket: &String, key: String) -> Result<(), Error> {
-        Ok(self.delete(bucket, &key).await?)
-    }
-
-    async fn bucket_exists(&self, bucket: &String, key: String) -> Result<bool, Error> {
-        Ok(self.exists(bucket, &key).await?)
-    }
-
-    async fn bucket_list_keys(
-        &self,
-        bucket: &String,
-        cursor: Option<u64>,
-    ) -> Result<KeyResponse, Error> {
-        let page = self.keys(bucket, cursor.unwrap_or_default()).await?;
-        Ok(KeyResponse { keys: page.keys, cursor: page.cursor })
-    }
-}
+crate::store::serve!(cursor: u64, read: |cursor| Ok::<_, Error>(cursor), write: |cursor| cursor);
 
 impl<L: KeyValue> Atomics for L {
     async fn increment(&self, bucket: &String, key: String, delta: u64) -> Result<u64, Error> {

@@ -18,52 +18,7 @@ use self::store::{Error, KeyResponse, Store};
 use crate::backend::{Failure, KeyValue, Swap};
 use crate::cas::Cas;
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::NoSuchBucket => Self::NoSuchStore,
-            Failure::Denied => Self::AccessDenied,
-            Failure::Other(why) => Self::Other(why),
-        }
-    }
-}
-
-impl<L: KeyValue> Store for L {
-    type Bucket = String;
-
-    async fn open(&self, identifier: String) -> Result<Own<String>, Error> {
-        KeyValue::open(self, &identifier).await?;
-        Ok(Own(identifier))
-    }
-
-    async fn bucket_get(&self, bucket: &String, key: String) -> Result<Option<Bytes>, Error> {
-        Ok(self.get(bucket, &key).await?)
-    }
-
-    async fn bucket_set(&self, bucket: &String, key: String, value: Bytes) -> Result<(), Error> {
-        Ok(self.set(bucket, &key, value).await?)
-    }
-
-    async fn bucket_delete(&self, bucket: &String, key: String) -> Result<(), Error> {
-        Ok(self.delete(bucket, &key).await?)
-    }
-
-    async fn bucket_exists(&self, bucket: &String, key: String) -> Result<bool, Error> {
-        Ok(self.exists(bucket, &key).await?)
-    }
-
-    async fn bucket_list_keys(
-        &self,
-        bucket: &String,
-        cursor: Option<String>,
-    ) -> Result<KeyResponse, Error> {
-        let cursor = cursor.map_or(Ok(0), |text| text.parse());
-        let cursor =
-            cursor.map_err(|_| Error::Other("the cursor is not one of ours".to_owned()))?;
-        let page = self.keys(bucket, cursor).await?;
-        Ok(KeyResponse { keys: page.keys, cursor: page.cursor.map(|cursor| cursor.to_string()) })
-    }
-}
+crate::store::serve!(cursor: String, read: |cursor| cursor.parse().map_err(|_| Error::Other("the cursor is not one of ours".to_owned())), write: |cursor| cursor.to_string());
 
 impl<L: KeyValue> Atomics for L {
     type Cas = Cas;

@@ -10,6 +10,7 @@ mod cas;
 pub mod draft;
 pub mod draft2;
 pub mod number;
+mod store;
 
 pub use backend::{Failure, KeyValue, Page, Swap, Version};
 pub use cas::Cas;
