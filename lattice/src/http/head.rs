@@ -140,7 +140,7 @@ impl Decode for RequestHead {
             .map_err(|_: http::method::InvalidMethod| reader.error(Fault::NotA("method")))?;
         let scheme = part(reader, "scheme")?;
         let authority = part(reader, "authority")?;
-        let path_with_query = part(reader, "path")?;
+        let path_with_query = path(reader)?;
         let headers = fields::decode(reader)?;
         reader.stream()?;
         reader.stream()?;
@@ -158,6 +158,16 @@ where
     }
     let text = reader.str()?;
     T::try_from(text).map(Some).map_err(|_| reader.error(Fault::NotA(what)))
+}
+
+/// A path with its query. The parser drops a fragment, and takes nothing for `/`; neither is written by anybody.
+fn path(reader: &mut Reader<'_>) -> Result<Option<PathAndQuery>, DecodeError> {
+    if !reader.bool()? {
+        return Ok(None);
+    }
+    let text = reader.str()?;
+    let path = PathAndQuery::try_from(text).ok().filter(|path| path.as_str() == text);
+    path.map(Some).ok_or_else(|| reader.error(Fault::NotA("path")))
 }
 
 impl Encode for ResponseHead {

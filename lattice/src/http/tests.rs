@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use super::*;
 use crate::call::ByteStream;
+use crate::value::{Encode as _, Fault, Writer};
 
 fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -95,4 +96,18 @@ fn wit_says_the_same() {
     let id = resolve.packages[package].interfaces["handler"];
     assert_eq!(crate::types::from_wit::name(&resolve, id).unwrap().key(), interface());
     assert_eq!(crate::types::from_wit::functions(&resolve, id).unwrap(), functions());
+}
+
+#[test]
+fn path_that_would_be_written_otherwise_is_refused() {
+    for path in ["/a#b", "#", ""] {
+        let mut writer = Writer::new();
+        writer.put_str("GET");
+        (None::<&str>, None::<&str>, Some(path)).encode(&mut writer);
+        writer.put_len(0);
+        writer.put_stream();
+        writer.put_stream();
+        let error = decode_request(&writer.finish()).unwrap_err();
+        assert_eq!(error.fault, Fault::NotA("path"), "{path}");
+    }
 }
