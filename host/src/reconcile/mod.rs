@@ -1,7 +1,7 @@
 //! Keeps the lattice as its records say: runs in every host, and one of them acts.
 //!
-//! [`post`] says whose turn it is. Whoever has it finds the hosts and providers that died without a word ([`lost`]), feeds
-//! the pure [`Reconciler`] with every record ([`follow`]) and carries out what it decides ([`act`]). Any failure drops
+//! `post` says whose turn it is. Whoever has it finds the hosts and providers that died without a word (`lost`), feeds
+//! the pure [`Reconciler`] with every record (`follow`) and carries out what it decides (`act`). Any failure drops
 //! everything that was known and begins anew: what counts is in the records. Two that act at once do no harm, because
 //! every write is checked by revision.
 
