@@ -11,6 +11,7 @@ use wicker_lattice::store::lease::{LEASE, RENEW_EVERY};
 use wicker_lattice::store::record::Host;
 use wicker_lattice::store::{StoreError, key};
 
+use super::load::Meter;
 use crate::member::Member;
 
 /// A renewal that takes longer than this shows that the lattice's state is slow.
@@ -37,6 +38,7 @@ struct Said {
     ailing: Option<String>,
     /// What was wrong with the lattice's state, and how many renewals were quick since.
     trouble: Option<(String, u32)>,
+    meter: Meter,
 }
 
 impl Said {
@@ -46,6 +48,7 @@ impl Said {
         let reasons: Vec<String> = trouble.into_iter().chain(self.ailing.clone()).collect();
         let host = self.host.as_mut()?;
         host.beat += 1;
+        host.load = self.meter.read().or(host.load);
         host.degraded = (!reasons.is_empty()).then(|| reasons.join("; "));
         Some(host.clone())
     }
@@ -58,7 +61,8 @@ impl Lease {
     /// The lattice's state cannot be written.
     pub async fn take(member: &Member, host: Host) -> Result<Self, StoreError> {
         member.store.put(&host).await?;
-        let said = Said { host: Some(host), ailing: None, trouble: None };
+        let meter = Meter::default();
+        let said = Said { host: Some(host), ailing: None, trouble: None, meter };
         let (said, news) = (Arc::new(Mutex::new(said)), Arc::new(Notify::new()));
         let lease = Self { member: member.clone(), said, news };
         member.tasks.spawn("lease", lease.clone().renew());

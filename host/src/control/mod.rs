@@ -9,6 +9,7 @@ mod bind;
 mod carry;
 mod generations;
 mod lease;
+mod load;
 mod records;
 mod say;
 mod see;

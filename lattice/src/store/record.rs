@@ -382,8 +382,6 @@ pub struct Load {
     pub memory_used_bytes: u64,
     /// In all, bytes.
     pub memory_bytes: u64,
-    /// Objects that run here.
-    pub running: u32,
 }
 
 /// Status key `leader`: the one host whose reconciler acts. Claimed by compare-and-swap, renewed like a lease, and

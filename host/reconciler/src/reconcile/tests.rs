@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use wicker_lattice::id::Incarnation;
 use wicker_lattice::store::record::{
-    Affinity, Grants, Limits, ProgressState, Restored, Rollout, RunState, Spread,
+    Affinity, Grants, Limits, Load, ProgressState, Restored, Rollout, RunState, Spread,
 };
 
 use super::*;
@@ -366,6 +366,21 @@ fn replicas_are_even_over_a_label_even_after_a_loss() {
     lattice.kill(in_b.unwrap());
     lattice.settle();
     assert_eq!(zones(&lattice).len(), 3, "the other host of the zone takes over");
+}
+
+#[test]
+fn busy_host_gets_less() {
+    let mut lattice = Lattice::with_hosts(2);
+    let load = Load { cpu_percent: 85, memory_used_bytes: 1 << 30, memory_bytes: 8 << 30 };
+    lattice.host(Host { load: Some(load), ..host(1, &[]) });
+    lattice.deploy(1, vec![component(&id("a"), 1, Some(1)), component(&id("b"), 1, Some(1))]);
+    lattice.settle();
+    assert_eq!(lattice.placed(&id("a")), BTreeSet::from([process(2)]));
+    assert_eq!(lattice.placed(&id("b")), BTreeSet::from([process(2)]));
+    let calm = Load { cpu_percent: 10, ..load };
+    lattice.host(Host { load: Some(calm), ..host(1, &[]) });
+    lattice.settle();
+    assert_eq!(lattice.placed(&id("a")), BTreeSet::from([process(2)]), "what runs stays");
 }
 
 #[test]
