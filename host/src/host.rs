@@ -13,7 +13,7 @@ use futures::future::join_all;
 use http_server::{Config as ListenerConfig, Listener, Server};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
-use wicker_engine::{Engine, EngineConfig};
+use wicker_engine::{CompilerCommand, Engine, EngineConfig};
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::event::{EventKind, LOGS, LogQuery};
 use wicker_lattice::id::{Incarnation, ObjectId};
@@ -24,7 +24,6 @@ use wicker_lattice::store::record::Host as HostRecord;
 use wicker_process::{Clock, Tasks};
 
 use crate::bare::Bare;
-use crate::cli::compile;
 use crate::config::{DEFAULT_HTTP, HostConfig, machine_name};
 use crate::control::{
     Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
@@ -81,7 +80,7 @@ impl Host {
         let member = join(config, &data, &url).await?;
         let bare = Bare::read(member.clone(), &config.bare_files())?;
         let cache = config.cache.clone().map_or_else(|| data.subdir("artifacts"), Ok)?;
-        let (cache, compiler) = (Some(cache), Some(compile::command()));
+        let (cache, compiler) = (Some(cache), Some(compiler()));
         let engine = Engine::new(EngineConfig { cache, compiler, ..EngineConfig::default() })?;
         let table = Arc::new(Table::default());
         let serve = Arc::new(Served { table: Arc::clone(&table) });
@@ -194,6 +193,11 @@ impl Host {
             nats_server.stop().await;
         }
     }
+}
+
+/// How this very program is started as a compiler (`cli/compile.rs`): also after its file was replaced by another version.
+fn compiler() -> CompilerCommand {
+    CompilerCommand { program: "/proc/self/exe".into(), arguments: vec!["compile".into()] }
 }
 
 /// Components first: while one finishes its calls it may call providers.

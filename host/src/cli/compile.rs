@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use wicker_engine::{CompilerCommand, compiler_process};
+use wicker_engine::compiler_process;
 
 /// What `wicker compile` takes.
 #[derive(Debug, clap::Args)]
@@ -17,10 +17,4 @@ pub struct Args {
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     compiler_process(&args.directory)
-}
-
-/// How this very program is started as a compiler: also after its file was replaced by another version.
-#[must_use]
-pub fn command() -> CompilerCommand {
-    CompilerCommand { program: "/proc/self/exe".into(), arguments: vec!["compile".into()] }
 }

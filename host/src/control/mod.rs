@@ -20,6 +20,5 @@ mod watch;
 
 pub use lease::Lease;
 pub use start::{Handle, Starter};
-pub(crate) use start::{chain, lasting, passing};
 pub use status::{Status, StatusWrite};
 pub use task::{Control, ControlHandle, Input, Parts};

@@ -114,7 +114,7 @@ impl Starter {
             .store
             .get_image(&component.digest)
             .await
-            .map_err(|error| passing(&error))?;
+            .map_err(|error| Failure::passing(&error))?;
         let loading = async {
             let mut loading = std::pin::pin!(self.engine.load(image));
             match timeout(PATIENCE, &mut loading).await {
@@ -136,7 +136,7 @@ impl Starter {
             ..ActorConfig::new(component.id.clone(), self.logs.sink(&component.id))
         };
         Actor::new(&self.engine, program, config, Arc::new(Links::default()))
-            .map_err(|error| lasting(&error))
+            .map_err(|error| Failure::lasting(&error))
     }
 
     async fn provider(&self, provider: &Provider) -> Result<Handle, Failure> {
@@ -168,8 +168,10 @@ impl Starter {
     ) -> Result<Arc<dyn ProviderInstance>, Failure> {
         let builtin = find(name)?;
         self.remember_types(Types::of_provider(&builtin.world())).await;
-        let data_dir =
-            self.data.provider_dir(&provider.id).map_err(|error| lasting(error.as_ref()))?;
+        let data_dir = self
+            .data
+            .provider_dir(&provider.id)
+            .map_err(|error| Failure::lasting(error.as_ref()))?;
         let environment = Environment {
             lattice: self.member.lattice.clone(),
             id: provider.id.clone(),
@@ -180,8 +182,8 @@ impl Starter {
         let links = Arc::new(StoreLinks(self.member.store.clone()));
         let start = ProviderStart { environment, config: provider.config.clone(), links };
         builtin.start(start).await.map_err(|error| match &error {
-            ProviderError::Config(_) => lasting(&error),
-            ProviderError::Backend { .. } => passing(&error),
+            ProviderError::Config(_) => Failure::lasting(&error),
+            ProviderError::Backend { .. } => Failure::passing(&error),
         })
     }
 
@@ -195,8 +197,10 @@ impl Starter {
             }
             _ => None,
         });
-        let owner =
-            claimed.await.map_err(|error| passing(&error))?.and_then(|entry| entry.record.owner);
+        let owner = claimed
+            .await
+            .map_err(|error| Failure::passing(&error))?
+            .and_then(|entry| entry.record.owner);
         match owner {
             Some(owner) if owner != own => {
                 let reason = format!(
@@ -232,28 +236,7 @@ fn find(name: &str) -> Result<&'static Builtin, Failure> {
 
 fn load_failure(error: &LoadError) -> Failure {
     match error {
-        LoadError::Compiler(_) | LoadError::Stopped => passing(error),
-        _ => lasting(error),
+        LoadError::Compiler(_) | LoadError::Stopped => Failure::passing(error),
+        _ => Failure::lasting(error),
     }
-}
-
-/// The same again may work.
-pub(crate) fn passing(error: &dyn Error) -> Failure {
-    Failure { reason: chain(error), is_final: false }
-}
-
-/// The same again cannot work.
-pub(crate) fn lasting(error: &dyn Error) -> Failure {
-    Failure { reason: chain(error), is_final: true }
-}
-
-/// The error and its causes on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text.replace('\n', " ")
 }

@@ -11,7 +11,7 @@ use wicker_lattice::store::record::Running;
 use wicker_lattice::store::{Store, key};
 use wicker_process::Tasks;
 
-use super::chain;
+use crate::state::one_line;
 
 /// Words that may wait; more than any host has objects.
 const QUEUE: usize = 4096;
@@ -119,7 +119,7 @@ async fn write_one(store: &Store, pending: &mut BTreeMap<String, Option<Box<Runn
         }
         outcome => {
             let cause = match outcome {
-                Ok(Err(error)) => chain(&error),
+                Ok(Err(error)) => one_line(&error),
                 Ok(Ok(())) | Err(_) => "no answer".to_owned(),
             };
             tracing::debug!(key, cause, "status not written yet");

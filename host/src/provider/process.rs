@@ -21,7 +21,6 @@ use wicker_lattice::types::World;
 use wicker_provider::process::{Launch, Registration};
 
 use crate::config::VARIABLES;
-use crate::control::{lasting, passing};
 use crate::data_dir::DataDir;
 use crate::logs::Logs;
 use crate::member::Member;
@@ -80,7 +79,7 @@ impl Launcher {
         name: &str,
         provider: &Provider,
     ) -> Result<Process, Failure> {
-        let program = std::env::current_exe().map_err(|error| lasting(&error))?;
+        let program = std::env::current_exe().map_err(|error| Failure::lasting(&error))?;
         self.run(program.into(), vec!["provider".into(), name.into()], provider).await
     }
 
@@ -106,10 +105,12 @@ impl Launcher {
         arguments: Vec<OsString>,
         provider: &Provider,
     ) -> Result<Process, Failure> {
-        let id =
-            self.data.provider_process(&provider.id).map_err(|error| lasting(error.as_ref()))?;
+        let id = self
+            .data
+            .provider_process(&provider.id)
+            .map_err(|error| Failure::lasting(error.as_ref()))?;
         let expected = self.registrations.expect(&provider.id, id);
-        let (token, registered) = expected.map_err(|error| passing(&error))?;
+        let (token, registered) = expected.map_err(|error| Failure::passing(&error))?;
         let line = self.first_line(id, provider, token)?;
         let mut command = Command::new(&program);
         for variable in VARIABLES {
@@ -124,12 +125,12 @@ impl Launcher {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| passing(&error))?;
+            .map_err(|error| Failure::passing(&error))?;
         self.forward(&provider.id, "stdout", child.stdout.take());
         self.forward(&provider.id, "stderr", child.stderr.take());
         let mut stdin = child.stdin.take();
         if let Some(stdin) = stdin.as_mut() {
-            stdin.write_all(&line).await.map_err(|error| passing(&error))?;
+            stdin.write_all(&line).await.map_err(|error| Failure::passing(&error))?;
         }
         let process = self.supervise(id, child, stdin);
         let world = shake_hands(&process, &provider.id, registered).await?;
@@ -152,14 +153,14 @@ impl Launcher {
             process: id,
             id: provider.id.clone(),
             config: provider.config.clone(),
-            data_dir: data_dir.map_err(|error| lasting(error.as_ref()))?,
+            data_dir: data_dir.map_err(|error| Failure::lasting(error.as_ref()))?,
             host: Some(self.member.process),
             token: Some(token),
             generation: provider.generation,
             log: "info,async_nats=error,wicker_lattice::nats=warn".to_owned(),
             log_json: false,
         };
-        let mut line = serde_json::to_vec(&launch).map_err(|error| lasting(&error))?;
+        let mut line = serde_json::to_vec(&launch).map_err(|error| Failure::lasting(&error))?;
         line.push(b'\n');
         Ok(line)
     }

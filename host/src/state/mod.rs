@@ -4,9 +4,11 @@
 //! object stops when its placement was *deleted*, not when it cannot be read. Orders of an older generation are
 //! refused. Neighbours: [`crate::control`] feeds it and carries out its effects.
 
+mod failure;
 mod object;
 mod spec;
 
+pub use failure::{Failure, one_line};
 pub use spec::Spec;
 
 use std::collections::BTreeMap;
@@ -63,15 +65,6 @@ pub enum Event {
     Waiting(ObjectId, Vec<String>),
     /// The host is about to stop.
     Drain,
-}
-
-/// Why a start failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// For people, one line.
-    pub reason: String,
-    /// Trying the same again cannot help.
-    pub is_final: bool,
 }
 
 /// How something ended.
