@@ -134,6 +134,15 @@ impl Reader<'_> {
         number
     }
 
+    /// A whole number that is not zero.
+    pub(super) fn at_least_one(&mut self, what: &str, node: &Node) -> Option<u32> {
+        let number = self.number(what, node)?;
+        if number == 0 {
+            self.error(node.span, format!("{what} is zero"), "write 1 or more");
+        }
+        Some(number)
+    }
+
     /// A size in bytes.
     pub(super) fn bytes(&mut self, what: &str, node: &Node) -> Option<u64> {
         self.unit(what, "a size", node, units::parse_bytes)

@@ -4,13 +4,14 @@
 //! fit each other, the components and the lattice is [`crate::validate`]'s question.
 
 mod fields;
+mod placement;
 mod sections;
 mod yaml;
 
 use std::collections::BTreeMap;
 
 use wicker_lattice::id::{DEFAULT_TEAM, ObjectId};
-use wicker_lattice::store::record::{Grants, Limits, ProviderSource, Sharing, Spread};
+use wicker_lattice::store::record::{Grants, Limits, ProviderSource, Rollout, Sharing, Spread};
 
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::pattern::InterfacePattern;
@@ -57,7 +58,9 @@ pub struct Component {
     /// `wasi:config` values.
     pub config: BTreeMap<String, String>,
     /// How many hosts run it, and which.
-    pub spread: Spanned<Spread>,
+    pub placement: Placement,
+    /// How a new version replaces the one that runs.
+    pub rollout: Rollout,
 }
 
 /// One entry of `providers:`.
@@ -71,8 +74,32 @@ pub struct Provider {
     pub sharing: Option<Sharing>,
     /// Typed by the implementation.
     pub config: serde_json::Value,
-    /// How many hosts run it, and which. `None` where the file says nothing.
-    pub spread: Spanned<Option<Spread>>,
+    /// How many hosts run it, and which.
+    pub placement: Placement,
+    /// How a new version replaces the one that runs.
+    pub rollout: Rollout,
+}
+
+/// `replicas:` and `placement:` of one entry.
+#[derive(Debug, Clone, Default)]
+pub struct Placement {
+    /// All but the neighbours, whose names only the lattice can tell.
+    pub spread: Spread,
+    /// Where the file says so, or the entry itself.
+    pub span: Span,
+    /// Whose hosts it should run on.
+    pub near: Vec<Neighbour>,
+    /// Whose hosts it should not run on.
+    pub apart: Vec<Neighbour>,
+}
+
+/// One entry of `near:` or `apart:`.
+#[derive(Debug, Clone)]
+pub struct Neighbour {
+    /// The other object, as the user wrote it.
+    pub to: Spanned<String>,
+    /// Whether it must; otherwise it is a wish.
+    pub is_required: bool,
 }
 
 /// One link of `links:`.

@@ -3,23 +3,31 @@
 use std::collections::HashMap;
 
 use wicker_lattice::call::DEFAULT_LINK;
-use wicker_lattice::store::record::{FileGrant, Grants, Limits, ProviderSource, Sharing, Spread};
+use wicker_lattice::store::record::{FileGrant, Grants, Limits, ProviderSource, Rollout, Sharing};
 
 use super::fields::{Fields, Reader, json};
 use super::yaml::{Node, Value};
-use super::{Component, Link, Manifest, Provider, Route, default_team};
+use super::{Component, Link, Manifest, Placement, Provider, Route, default_team};
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::pattern::InterfacePattern;
 use crate::{route, suggest};
 
 const MANIFEST: [&str; 7] =
     ["application", "team", "version", "components", "providers", "links", "routes"];
-const COMPONENT: [&str; 8] =
-    ["image", "digest", "replicas", "placement", "limits", "warm", "config", "grants"];
-const PROVIDER: [&str; 8] =
-    ["builtin", "process", "command", "external", "sharing", "config", "replicas", "placement"];
+const COMPONENT: [&str; 9] =
+    ["image", "digest", "replicas", "placement", "rollout", "limits", "warm", "config", "grants"];
+const PROVIDER: [&str; 9] = [
+    "builtin",
+    "process",
+    "command",
+    "external",
+    "sharing",
+    "config",
+    "replicas",
+    "placement",
+    "rollout",
+];
 const PROVIDER_SOURCES: [&str; 4] = ["builtin", "process", "command", "external"];
-const PLACEMENT: [&str; 1] = ["labels"];
 const LIMITS: [&str; 4] = ["memory", "deadline", "concurrency", "queue"];
 const GRANTS: [&str; 3] = ["environment", "arguments", "files"];
 const FILE: [&str; 3] = ["host", "guest", "write"];
@@ -142,8 +150,8 @@ impl Reader<'_> {
             let help = format!("add `image: {}.wasm`", name.value);
             self.error(name.span, format!("{what} has no image"), help);
         }
-        let spread = self.spread(&fields).unwrap_or_default();
-        let spread = Spanned::new(spread, fields.spread_span());
+        let placement = self.placement(&fields);
+        let rollout = self.rollout(&fields);
         let digest = fields.get("digest").and_then(|node| self.digest(node));
         let limits = fields.get("limits").map(|node| self.limits(node)).unwrap_or_default();
         let grants = fields.get("grants").map(|node| self.grants(node)).unwrap_or_default();
@@ -151,11 +159,21 @@ impl Reader<'_> {
             fields.get("warm").and_then(|node| self.number("warm", node)).unwrap_or_default();
         let config =
             fields.get("config").map(|node| self.text_map("config", node)).unwrap_or_default();
-        Some(Component { name, image: image?, digest, limits, grants, warm, config, spread })
+        Some(Component {
+            name,
+            image: image?,
+            digest,
+            limits,
+            grants,
+            warm,
+            config,
+            placement,
+            rollout,
+        })
     }
 
     fn plain_component(&mut self, name: Spanned<String>, image: Spanned<String>) -> Component {
-        let spread = Spanned::new(Spread::default(), name.span);
+        let placement = Placement { span: name.span, ..Placement::default() };
         Component {
             name,
             image,
@@ -164,7 +182,8 @@ impl Reader<'_> {
             grants: Grants::default(),
             warm: 0,
             config: Default::default(),
-            spread,
+            placement,
+            rollout: Rollout::default(),
         }
     }
 
@@ -194,14 +213,6 @@ impl Reader<'_> {
                 .and_then(|node| self.at_least_one("concurrency", node)),
             queue: fields.get("queue").and_then(|node| self.number("queue", node)),
         }
-    }
-
-    fn at_least_one(&mut self, what: &str, node: &Node) -> Option<u32> {
-        let number = self.number(what, node)?;
-        if number == 0 {
-            self.error(node.span, format!("{what} is zero"), "write 1 or more");
-        }
-        Some(number)
     }
 
     fn grants(&mut self, node: &Node) -> Grants {
@@ -250,58 +261,19 @@ impl Reader<'_> {
         None
     }
 
-    /// `replicas` and `placement`; `None` where the entry has neither.
-    fn spread(&mut self, fields: &Fields<'_>) -> Option<Spread> {
-        let replicas = fields.get("replicas");
-        let placement = fields.get("placement");
-        if replicas.is_none() && placement.is_none() {
-            return None;
-        }
-        let labels = placement.and_then(|node| {
-            let fields = self.fields("placement", node, node.span, &PLACEMENT)?;
-            Some(self.text_map("labels", fields.get("labels")?))
-        });
-        let replicas = match replicas {
-            Some(node) => self.replicas(node),
-            None => Some(1),
-        };
-        Some(Spread { replicas, labels: labels.unwrap_or_default(), ..Spread::default() })
-    }
-
-    /// A number, or `every` (host that matches).
-    fn replicas(&mut self, node: &Node) -> Option<u32> {
-        let text = self.text("replicas", node)?;
-        if text.value == "every" {
-            return None;
-        }
-        match text.value.parse() {
-            Ok(0) => self.error(
-                text.span,
-                "replicas is zero".to_owned(),
-                "remove the entry, or write 1 or more",
-            ),
-            Ok(number) => return Some(number),
-            Err(_) => {
-                let message =
-                    format!("replicas is `{}`, expected a whole number or `every`", text.value);
-                self.error(text.span, message, "");
-            }
-        }
-        Some(1)
-    }
-
     /// `NAME: builtin-name`, or a map.
     fn provider(&mut self, name: Spanned<String>, node: &Node) -> Option<Provider> {
         if let Value::Scalar { .. } = &node.value {
             let builtin = self.text(&format!("provider {}", name.value), node)?;
             let source = Spanned::new(ProviderSource::Builtin(builtin.value), builtin.span);
-            let spread = Spanned::new(None, name.span);
+            let placement = Placement { span: name.span, ..Placement::default() };
             return Some(Provider {
                 name,
                 source,
                 sharing: None,
                 config: serde_json::Value::Null,
-                spread,
+                placement,
+                rollout: Rollout::default(),
             });
         }
         let what = format!("provider {}", name.value);
@@ -309,8 +281,9 @@ impl Reader<'_> {
         let source = self.provider_source(&what, &fields);
         let sharing = fields.get("sharing").and_then(|node| self.sharing(node));
         let config = fields.get("config").map(json).unwrap_or_default();
-        let spread = Spanned::new(self.spread(&fields), fields.spread_span());
-        Some(Provider { name, source: source?, sharing, config, spread })
+        let placement = self.placement(&fields);
+        let rollout = self.rollout(&fields);
+        Some(Provider { name, source: source?, sharing, config, placement, rollout })
     }
 
     fn provider_source(

@@ -34,7 +34,7 @@ fn short_forms_say_all_that_a_small_application_needs() {
     assert_eq!(manifest.team, "default");
     assert_eq!(manifest.claimant(), "default/counter");
     assert_eq!(manifest.components[0].image.value, "counter.wasm");
-    assert_eq!(manifest.components[0].spread.value, Spread::default());
+    assert_eq!(manifest.components[0].placement.spread, Spread::default());
     assert_eq!(
         manifest.providers[0].source.value,
         ProviderSource::Builtin("keyvalue-redis".to_owned())
@@ -58,9 +58,22 @@ fn long_forms_say_the_rest() {
     assert_eq!(api.grants.arguments, ["--verbose"]);
     let file = FileGrant { host: "/srv/data".to_owned(), guest: "/data".to_owned(), write: true };
     assert_eq!(api.grants.files, [file]);
-    assert_eq!(api.spread.value.replicas, Some(3));
-    assert_eq!(api.spread.value.labels["zone"], "a");
-    assert_eq!(manifest.components[1].spread.value.replicas, None, "every host");
+    assert_eq!(api.placement.spread.replicas, Some(3));
+    assert_eq!(api.placement.spread.labels["zone"], "a");
+    assert_eq!(manifest.components[1].placement.spread.replicas, None, "every host");
+    assert_eq!(api.placement.spread.preferred["disk"], "ssd");
+    assert_eq!(api.placement.spread.over.as_deref(), Some("rack"));
+    let neighbours = |neighbours: &[Neighbour]| -> Vec<(String, bool)> {
+        let each = |each: &Neighbour| (each.to.value.clone(), each.is_required);
+        neighbours.iter().map(each).collect()
+    };
+    assert_eq!(
+        neighbours(&api.placement.near),
+        [("database".to_owned(), true), ("cache".to_owned(), false)]
+    );
+    assert_eq!(neighbours(&api.placement.apart), [("acme/batch/worker".to_owned(), true)]);
+    assert_eq!(api.rollout, Rollout { at_once: 2, rolls_back: false });
+    assert_eq!(manifest.components[1].rollout, Rollout::default());
     assert_eq!(manifest.providers[1].config["port"], 5432);
     assert_eq!(manifest.providers[1].config["name"], "5432");
     assert_eq!(manifest.providers[1].sharing, Some(Sharing::Exclusive));
@@ -95,6 +108,27 @@ fn all_problems_are_reported_at_once_with_their_places() {
             "20:3 `http://x/` is not a route | leave the scheme away: HOST/PATH, /PATH or HOST",
             "21:6 the route / leads to `apj`, which is no component here | did you mean `api`?",
             "22:7 the route /y leads to `stor`, which is no component here | known: api",
+        ]
+    );
+}
+
+#[test]
+fn placement_and_rollout_say_what_would_fix_them() {
+    assert_eq!(
+        problems(
+            "application: a\ncomponents:\n  x:\n    image: a.wasm\n    placement:\n      label: {zone: a}\n      \
+             spread: {zone: a}\n      near: store\n      apart: [{required: true}, {to: y, must: true}]\n    \
+             rollout:\n      at-once: 0\n      rollback: never\n      max: 1\n"
+        ),
+        [
+            "6:7 unknown field `label` in placement | did you mean `labels`?",
+            "7:15 spread is a map, expected a label's name | name one label: `spread: zone`; hosts that must carry a value belong under `labels`",
+            "8:13 near is text, expected a list | write `near: [NAME]`",
+            "9:15 an entry of apart names nobody | add `to: NAME`",
+            "9:41 unknown field `must` in an entry of apart | known: to, required",
+            "11:16 at-once is zero | write 1 or more",
+            "12:17 rollback is `never`, expected true or false | ",
+            "13:7 unknown field `max` in rollout | known: at-once, rollback",
         ]
     );
 }

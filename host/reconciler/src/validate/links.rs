@@ -15,8 +15,6 @@ use crate::compat::mismatches;
 use crate::diagnostic::Problems;
 use crate::known::{default_provider, is_host_served};
 use crate::manifest::{self, Manifest};
-use crate::names::{self, Resolved};
-use crate::suggest;
 
 impl Batch<'_> {
     pub(super) fn links(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<DesiredLink> {
@@ -52,7 +50,10 @@ impl Batch<'_> {
         problems: &mut Problems,
     ) -> Vec<Link> {
         let Some(source) = manifest.id(&link.source.value) else { return Vec::new() };
-        let Some(target) = self.target(manifest, link, problems) else { return Vec::new() };
+        let help = "calls wait until it is deployed";
+        let Some(target) = self.target(manifest, &link.target, help, problems) else {
+            return Vec::new();
+        };
         if source == target {
             let message = format!("`{}` is linked to itself", link.source.value);
             problems.error(&manifest.source, link.target.span, message, "");
@@ -87,78 +88,6 @@ impl Batch<'_> {
             idempotent: link.idempotent.clone(),
         };
         scopes.into_iter().map(record).collect()
-    }
-
-    /// Whom a target means: somebody in this file, a builtin, or somebody in the lattice.
-    fn target(
-        &self,
-        manifest: &Manifest,
-        link: &manifest::Link,
-        problems: &mut Problems,
-    ) -> Option<ObjectId> {
-        let text = &link.target.value;
-        if own_names(manifest).any(|name| name == text) {
-            return manifest.id(text);
-        }
-        if self.facts.builtins.contains_key(text) {
-            return ObjectId::bare(text).ok();
-        }
-        let others: Vec<ObjectId> = self.known_objects();
-        match names::resolve(text, &others) {
-            Resolved::One(id) => Some(id),
-            Resolved::Unknown(id) => self.target_to_come(manifest, link, id, problems),
-            Resolved::Several(ids) => {
-                let message = format!("`{text}` may mean several");
-                problems.error(&manifest.source, link.target.span, message, join(&ids));
-                None
-            }
-            Resolved::None => {
-                let builtins = self.facts.builtins.keys().map(String::as_str);
-                let known =
-                    own_names(manifest).chain(builtins).chain(others.iter().map(ObjectId::name));
-                let id = match suggest::nearest(text, known.clone()) {
-                    Some(_) => None,
-                    None => id_to_come(manifest, text),
-                };
-                if let Some(id) = id {
-                    return self.target_to_come(manifest, link, id, problems);
-                }
-                let message = format!("nothing is called `{text}`");
-                problems.error(
-                    &manifest.source,
-                    link.target.span,
-                    message,
-                    suggest::help(text, known),
-                );
-                None
-            }
-        }
-    }
-
-    /// A target may be deployed later, by somebody else.
-    fn target_to_come(
-        &self,
-        manifest: &Manifest,
-        link: &manifest::Link,
-        id: ObjectId,
-        problems: &mut Problems,
-    ) -> Option<ObjectId> {
-        let message = format!("{id} is not in the lattice yet");
-        problems.warning(
-            &manifest.source,
-            link.target.span,
-            message,
-            "calls wait until it is deployed",
-        );
-        Some(id)
-    }
-
-    fn known_objects(&self) -> Vec<ObjectId> {
-        let mut ids: BTreeSet<ObjectId> = self.facts.inventory.objects().cloned().collect();
-        for manifest in self.manifests {
-            ids.extend(own_names(manifest).filter_map(|name| manifest.id(name)));
-        }
-        ids.into_iter().collect()
     }
 
     fn check_types(
@@ -303,17 +232,6 @@ impl Batch<'_> {
     }
 }
 
-fn own_names(manifest: &Manifest) -> impl Iterator<Item = &str> + Clone {
-    let components = manifest.components.iter().map(|each| each.name.value.as_str());
-    components.chain(manifest.providers.iter().map(|each| each.name.value.as_str()))
-}
-
-/// The id that a shortened name will have once it is deployed: of the same team, and `greeter` is `greeter/greeter`.
-fn id_to_come(manifest: &Manifest, text: &str) -> Option<ObjectId> {
-    let (application, name) = text.split_once('/').unwrap_or((text, text));
-    ObjectId::new(&manifest.team, application, name).ok()
-}
-
 /// The link that covers an import: the narrower one wins.
 fn covering<'l>(
     links: &'l [DesiredLink],
@@ -383,8 +301,4 @@ fn resource_owners(functions: &Functions) -> BTreeSet<wicker_lattice::interface:
         }
     }
     owners
-}
-
-fn join(ids: &[ObjectId]) -> String {
-    ids.iter().map(ObjectId::as_str).collect::<Vec<_>>().join(", ")
 }

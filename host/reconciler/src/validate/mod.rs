@@ -3,8 +3,10 @@
 //! [`validate`] takes several manifests at once, so that applications that link to each other can be deployed in one
 //! go. It reports every problem it finds; only manifests without any become [`Desired`].
 
+mod hosts;
 mod links;
 mod objects;
+mod target;
 
 use std::collections::BTreeMap;
 

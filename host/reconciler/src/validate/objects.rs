@@ -6,7 +6,7 @@ use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing
 use wicker_lattice::types::World;
 
 use super::{Batch, DesiredLink, Image};
-use crate::diagnostic::{Problems, Span};
+use crate::diagnostic::Problems;
 use crate::manifest::{self, Manifest};
 use crate::suggest;
 
@@ -28,7 +28,7 @@ impl Batch<'_> {
     ) -> Option<Component> {
         let id = manifest.id(&component.name.value)?;
         self.check_not_bare(manifest, component, &id, problems);
-        self.check_hosts(manifest, &component.spread.value, component.spread.span, problems);
+        let spread = self.spread(manifest, &id, &component.placement, problems);
         let image = self.image(manifest, component, &id, problems)?;
         Some(Component {
             id,
@@ -39,8 +39,8 @@ impl Batch<'_> {
             grants: component.grants.clone(),
             warm: component.warm,
             config: component.config.clone(),
-            spread: component.spread.value.clone(),
-            rollout: Default::default(),
+            spread,
+            rollout: component.rollout.clone(),
         })
     }
 
@@ -84,31 +84,6 @@ impl Batch<'_> {
         }
     }
 
-    /// Notes labels that no host carries. Without any host nothing can be told.
-    fn check_hosts(
-        &self,
-        manifest: &Manifest,
-        spread: &Spread,
-        span: Span,
-        problems: &mut Problems,
-    ) {
-        let hosts = &self.facts.inventory.hosts;
-        if hosts.is_empty()
-            || hosts.iter().any(|host| crate::placement::carries(&host.labels, spread))
-        {
-            return;
-        }
-        let labels: Vec<String> =
-            spread.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-        let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
-        let message = format!("no host carries {{{}}}", labels.join(", "));
-        let help = format!(
-            "hosts: {}; a host gets labels by `wicker up --label KEY=VALUE`",
-            names.join(", ")
-        );
-        problems.error(&manifest.source, span, message, help);
-    }
-
     pub(super) fn providers(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<Provider> {
         let each = |provider| self.provider(manifest, provider, problems);
         manifest.providers.iter().filter_map(each).collect()
@@ -121,22 +96,23 @@ impl Batch<'_> {
         problems: &mut Problems,
     ) -> Option<Provider> {
         let sharing = self.sharing(manifest, provider, problems)?;
-        let spread = provider.spread.value.clone().unwrap_or_default();
+        let id = manifest.id(&provider.name.value)?;
+        let spread = self.spread(manifest, &id, &provider.placement, problems);
         if sharing == Sharing::Exclusive && spread.replicas != Some(1) {
             let message =
                 format!("`{}` is exclusive: its state is in one process", provider.name.value);
-            problems.error(&manifest.source, provider.spread.span, message, "leave `replicas` out");
+            let help = "leave `replicas` out";
+            problems.error(&manifest.source, provider.placement.span, message, help);
         }
-        self.check_hosts(manifest, &spread, provider.spread.span, problems);
         Some(Provider {
-            id: manifest.id(&provider.name.value)?,
+            id,
             source: provider.source.value.clone(),
             generation: 0,
             config: provider.config.clone(),
             sharing,
             owner: None,
             spread,
-            rollout: Default::default(),
+            rollout: provider.rollout.clone(),
         })
     }
 

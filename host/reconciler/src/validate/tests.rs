@@ -304,3 +304,33 @@ fn builtin_name_as_target_means_the_shared_provider() {
     assert_eq!(shared.source, ProviderSource::Builtin("keyvalue-redis".to_owned()));
     assert_eq!(shared.spread.replicas, None, "a replicable one runs on every host");
 }
+
+#[test]
+fn neighbours_are_found_by_name() {
+    let inventory =
+        Inventory { hosts: vec![host("alpha", &[("zone", "a")])], ..Inventory::default() };
+    let placed = |placement: &str| {
+        format!(
+            "application: shop\ncomponents:\n  api:\n    image: api.wasm\n    placement:\n{placement}\n  web: web.wasm\n"
+        )
+    };
+    let empty = || world(&[], &[], Type::U8);
+    let worlds = [("default/shop/api", empty()), ("default/shop/web", empty())];
+    let text =
+        placed("      near: [web, {to: keyvalue-redb, required: false}]\n      spread: zone");
+    let (desired, warnings) = check(&[&text], &worlds, &inventory).unwrap();
+    let near = &desired[0].components[0].spread.near;
+    let near: Vec<_> = near.iter().map(|each| (each.to.as_str(), each.is_required)).collect();
+    assert_eq!(near, [("default/shop/web", true), ("default/keyvalue-redb/keyvalue-redb", false)]);
+    assert_eq!(warnings.len(), 0);
+    let text = placed("      near: [web, api]\n      apart: [web, wen]\n      spread: rack");
+    assert_eq!(
+        problems(&[&text], &worlds, &inventory),
+        [
+            "0.yaml:5:5 no host carries a label `rack` to spread over | a host gets one by `wicker up --label rack=VALUE`",
+            "0.yaml:6:19 `api` is its own neighbour | name another; replicas of one object never share a host",
+            "0.yaml:7:15 `web` is required to be near and apart | see line 6; remove one",
+            "0.yaml:7:20 nothing is called `wen` | did you mean `web`?",
+        ]
+    );
+}
