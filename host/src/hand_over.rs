@@ -10,6 +10,9 @@ use wicker_lattice::store::{Change, Record as _, key};
 use crate::control::Lease;
 use crate::member::Member;
 
+/// The question by which a host that goes on running is told to hand over, or to take work again.
+pub(crate) const DRAIN: &str = "drain";
+
 /// How long a host that stops waits at most until others run what it ran.
 const HAND_OVER: Duration = Duration::from_secs(5);
 

@@ -29,7 +29,7 @@ use crate::control::{
     Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
 };
 use crate::data_dir::DataDir;
-use crate::hand_over::hand_over;
+use crate::hand_over::{DRAIN, hand_over};
 use crate::ingress::Ingress;
 use crate::link::Router;
 use crate::logs::Logs;
@@ -97,6 +97,7 @@ impl Host {
         ));
         bare.clear_leftovers().await?;
         let lease = Lease::take(&member, record(config, &member)).await?;
+        answer_drain(&rpc, &lease);
         reconcile::start(&member);
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
         let (routes, told) = watch::channel(Arc::default());
@@ -309,6 +310,18 @@ fn answer_queries(rpc: &Rpc, logs: &Arc<Logs>) {
         async move { Ok(lines) }
     });
     rpc.on_query("ping", |question: serde_json::Value| async move { Ok(question) });
+}
+
+/// Says in the lease whether this host takes new work, as `wicker drain` asks.
+fn answer_drain(rpc: &Rpc, lease: &Lease) {
+    let lease = lease.clone();
+    rpc.on_query(DRAIN, move |is_draining: bool| {
+        let lease = lease.clone();
+        async move {
+            lease.change(|host| host.is_draining = is_draining).await;
+            Ok(is_draining)
+        }
+    });
 }
 
 /// What other processes may call here: what runs here, and nothing further.

@@ -156,6 +156,13 @@ impl TestLattice {
         Ok(serde_json::from_str(&text).expect("the output is JSON"))
     }
 
+    /// Runs a verb to its end: its exit code, and what it printed, as JSON.
+    pub async fn exit_code(&self, args: &[&str]) -> (Option<i32>, Value) {
+        let output = self.verb(args).await;
+        let printed = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), printed)
+    }
+
     #[expect(clippy::expect_used, reason = "a program that does not run fails the test")]
     async fn verb(&self, args: &[&str]) -> Output {
         wicker()

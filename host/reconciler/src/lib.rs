@@ -9,6 +9,7 @@
 
 pub mod compat;
 pub mod diagnostic;
+pub mod explain;
 pub mod inventory;
 pub mod known;
 pub mod manifest;

@@ -18,6 +18,8 @@ use wicker_reconciler::manifest;
 use super::deploy::{ApplicationReport, Change, ObjectReport, Report};
 use super::ps::Ps;
 
+mod applications;
+
 const STORE: &str = "wasi:keyvalue/store@0.2.0-draft";
 
 /// Compares `text` with the file, or writes the file.
@@ -254,7 +256,7 @@ fn golden_deploy() {
         }],
         warnings: Vec::new(),
     };
-    check("deploy.txt", &format!("{}\n", super::deploy::text(&report.applications[0])));
+    check("deploy.txt", &format!("{}\n", super::deploy::report::text(&report.applications[0])));
     check_json("deploy.json", &report);
 }
 

@@ -3,23 +3,33 @@
 //! [`main`] is where an error becomes one line on stderr and an exit code; no verb prints its own errors. What a verb
 //! prints for people or scripts goes through [`out`].
 
+mod application;
 pub mod call;
 pub mod compile;
 pub mod deploy;
+pub mod diff;
+pub mod drain;
 pub mod events;
+pub mod explain;
+pub mod history;
 pub mod inspect;
 pub mod inventory;
 pub mod link;
 pub mod logs;
 pub mod mask;
 pub mod out;
+pub mod pause;
 pub mod provider;
 pub mod ps;
+pub mod rollback;
 pub mod run;
+pub mod scale;
 pub mod session;
+pub mod status;
 pub mod table;
 pub mod undeploy;
 pub mod up;
+pub mod wait;
 
 #[cfg(test)]
 mod golden;
@@ -91,8 +101,28 @@ pub enum Command {
     Up(up::Args),
     /// Make the lattice what manifests say, and wait until it is.
     Deploy(deploy::Args),
+    /// Show what deploying manifests would change, field by field.
+    Diff(diff::Args),
     /// Remove everything that an application declared.
     Undeploy(undeploy::Args),
+    /// Show how far applications are, and whether each object is ready, or why not.
+    Status(status::Args),
+    /// Show why each object of an application runs where it does, and what is missing.
+    Explain(explain::Args),
+    /// Wait until hosts have changed to an application's latest deployment.
+    Wait(wait::Args),
+    /// Show the deployments of an application.
+    History(history::Args),
+    /// Make an application what it was at an earlier deployment, and wait until it is.
+    Rollback(rollback::Args),
+    /// Say on how many hosts a component or provider runs, until the next deployment.
+    Scale(scale::Args),
+    /// Leave an application as it is: nothing is placed or changed until it is resumed.
+    Pause(pause::Args),
+    /// Let a paused application go on.
+    Resume(pause::Args),
+    /// Have a host hand over what it runs and take no new work, without stopping it.
+    Drain(drain::Args),
     /// Show hosts, components, providers, links and routes.
     Ps(ps::Args),
     /// Show one component, provider, host or `.wasm` file, whole.
@@ -131,6 +161,16 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Up(args) => Box::pin(up::run(args, cli.global)).await,
         Command::Deploy(args) => Box::pin(deploy::run(args, cli.global)).await,
+        Command::Diff(args) => Box::pin(diff::run(args, cli.global)).await,
+        Command::Status(args) => Box::pin(status::run(args, cli.global)).await,
+        Command::Explain(args) => Box::pin(explain::run(args, cli.global)).await,
+        Command::Wait(args) => Box::pin(wait::run(args, cli.global)).await,
+        Command::History(args) => Box::pin(history::run(args, cli.global)).await,
+        Command::Rollback(args) => Box::pin(rollback::run(args, cli.global)).await,
+        Command::Scale(args) => Box::pin(scale::run(args, cli.global)).await,
+        Command::Pause(args) => Box::pin(pause::pause(args, cli.global)).await,
+        Command::Resume(args) => Box::pin(pause::resume(args, cli.global)).await,
+        Command::Drain(args) => Box::pin(drain::run(args, cli.global)).await,
         Command::Undeploy(args) => Box::pin(undeploy::run(args, cli.global)).await,
         Command::Ps(args) => Box::pin(ps::run(args, cli.global)).await,
         Command::Inspect(args) => Box::pin(inspect::run(args, cli.global)).await,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::store::record::{Application, Running};
+use wicker_lattice::store::record::Running;
 use wicker_lattice::store::{Change as Changed, Record as _, StoreError};
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::plan::{self, Plan, Step};
@@ -16,7 +16,7 @@ use wicker_reconciler::plan::{self, Plan, Step};
 use crate::cli::deploy::{Change, changes};
 use crate::cli::session::Session;
 use crate::cli::table::short;
-use crate::cli::{Global, inventory, out};
+use crate::cli::{Global, application, inventory, out};
 use crate::execute::apply;
 
 /// Races that a removal loses before it gives up.
@@ -101,24 +101,15 @@ async fn remove(session: &Session, text: &str) -> anyhow::Result<(String, Plan, 
 
 /// An application, or a provider of none.
 fn plan_for(inventory: &Inventory, text: &str) -> anyhow::Result<(String, Plan)> {
-    let full = |application: &Application| format!("{}/{}", application.team, application.name);
-    let all = || inventory.applications.values().map(|stored| &stored.record);
-    let found: Vec<&Application> =
-        all().filter(|application| application.name == text || full(application) == text).collect();
-    match found.as_slice() {
-        [one] => {
-            let plan = plan::removal(&one.team, &one.name, inventory);
-            Ok((full(one), plan.with_context(|| format!("{text} is gone already"))?))
+    match application::find(inventory, text) {
+        Ok(found) => {
+            let plan = plan::removal(&found.team, &found.name, inventory);
+            Ok((application::name(found), plan.with_context(|| format!("{text} is gone already"))?))
         }
-        [] => shared(inventory, text)?.with_context(|| {
-            let known: Vec<String> = all().map(full).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            format!("no application is called `{text}`; there is {known}")
-        }),
-        several => {
-            let names: Vec<String> = several.iter().map(|application| full(application)).collect();
-            bail!("`{text}` may mean {}: write the team too", names.join(" or "))
+        Err(unknown) if application::called(inventory, text).is_empty() => {
+            shared(inventory, text)?.ok_or(unknown)
         }
+        Err(several) => Err(several),
     }
 }
 

@@ -98,7 +98,8 @@ impl Actor {
         let store = &self.member.store;
         let reason = format!("generation {from} failed: {reason}");
         tracing::warn!("{team}/{name} goes back to generation {to}: {reason}");
-        let desired = restore::desired(store, (team, name), to, reason.clone()).await?;
+        let mut desired = restore::desired(store, (team, name), to, reason.clone()).await?;
+        desired.at = Some(self.member.clock.rfc3339());
         let inventory = inventory::records(store).await?;
         apply(store, &plan(&desired, &inventory)).await?;
         let message = format!("{team}/{name} goes back to generation {to}: {reason}");

@@ -28,7 +28,7 @@ components:
 }
 
 /// The greeter, with a section more for each version: other bytes, the same behaviour.
-fn version(lattice: &TestLattice, number: u8) -> String {
+pub(crate) fn version(lattice: &TestLattice, number: u8) -> String {
     let mut image = std::fs::read(artifacts::example("greeter")).unwrap();
     image.extend([0, 3, 1, b'v', number]);
     let path = lattice.folder().join(format!("greeter-{number}.wasm"));
@@ -145,7 +145,9 @@ async fn version_that_cannot_start_is_taken_back() {
         .try_wicker(&["deploy", &lattice.manifest("stores", &store("[/bin/false]"))])
         .await
         .unwrap_err();
-    assert!(refused.contains("not ready"), "{refused}");
+    let told = "generation 2 failed: default/stores/store on ";
+    assert!(refused.contains(told), "{refused}");
+    assert!(refused.contains("it is generation 1 again, and ready (as generation 3)"), "{refused}");
     let progress = eventually("the earlier version is back", || async {
         let key = key::progress("default", "stores");
         let progress = lattice.store.get::<Progress>(&key).await.ok()??.record;

@@ -20,6 +20,7 @@ mod keep;
 mod languages;
 mod load;
 mod lost;
+mod operate;
 mod processes;
 mod secrets;
 mod signatures;

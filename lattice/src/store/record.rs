@@ -35,6 +35,10 @@ pub struct Application {
     pub manifest: String,
     /// Store keys of everything this deployment wrote, for `undeploy` and for what a later version drops.
     pub keys: Vec<String>,
+    /// Its components and providers, and the generation that the spec of each has by now: one that still has an older one
+    /// is about to be written.
+    #[serde(default)]
+    pub objects: BTreeMap<ObjectId, u64>,
     /// RFC 3339 time of this deployment.
     #[serde(default)]
     pub at: Option<String>,
@@ -414,6 +418,9 @@ pub struct Progress {
     /// The last deployment that was ready as a whole: what a failed one goes back to.
     #[serde(default)]
     pub ready: Option<u64>,
+    /// Set where it failed and the reconciler goes back: to which deployment.
+    #[serde(default)]
+    pub goes_back_to: Option<u64>,
     /// RFC 3339 time of the last change of `state`.
     pub since: String,
 }

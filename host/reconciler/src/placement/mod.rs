@@ -3,15 +3,18 @@
 //! What runs already stays where it is: a host that comes back, or one more, moves nothing. New replicas go to the hosts
 //! with the least on them; one host never gets two.
 
+mod explain;
 mod host;
+mod score;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{Affinity, Host, Spread};
 
+pub use explain::{Explanation, HostReason};
 pub use host::{HostView, Hosts};
+use score::{Picked, Score};
 
 /// Where should this run?
 #[derive(Debug)]
@@ -37,6 +40,18 @@ pub struct Choice {
     pub shortage: Option<String>,
     /// Fewer than wanted, or wanted on every host: a new host may change the answer.
     pub may_grow: bool,
+}
+
+/// Why something must not run on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Objection<'a> {
+    Draining,
+    /// A label that the host does not carry with this value.
+    Label(&'a str, &'a str),
+    /// An object that must run there too, and does not.
+    Away(&'a ObjectId),
+    /// An object that must not run there, and does.
+    There(&'a ObjectId),
 }
 
 /// Tells on which hosts an object runs, for affinities to it.
@@ -71,8 +86,7 @@ impl<N: Neighbours> Question<'_, N> {
 
     fn on(&self, replicas: Option<u32>) -> Choice {
         let (id, spread) = (self.id, self.spread);
-        let open = self.hosts.alive().filter(|view| !view.host.is_draining);
-        let eligible: Vec<&HostView> = open.filter(|view| self.is_eligible(&view.host)).collect();
+        let eligible = self.eligible();
         let Some(replicas) = replicas else {
             let mut all: Vec<ProcessId> = eligible.iter().map(|view| view.host.process).collect();
             all.sort_unstable();
@@ -86,32 +100,46 @@ impl<N: Neighbours> Question<'_, N> {
             format!("{id} wants {wanted} hosts, {found} {}", conditions(spread, "match"))
         });
         let may_grow = shortage.is_some();
-        let mut hosts = self.pick(eligible, wanted);
+        let mut hosts: Vec<ProcessId> =
+            self.pick(eligible, wanted).hosts.into_iter().map(|(host, _)| host).collect();
         hosts.sort_unstable();
         Choice { hosts, shortage, may_grow }
     }
 
+    fn eligible(&self) -> Vec<&HostView> {
+        self.hosts.alive().filter(|view| self.objection(&view.host).is_none()).collect()
+    }
+
     /// Takes the best host again and again: each replica changes how even the spread is.
-    fn pick(&self, mut eligible: Vec<&HostView>, wanted: usize) -> Vec<ProcessId> {
-        let mut chosen = Vec::new();
-        let mut in_value: BTreeMap<&str, usize> = BTreeMap::new();
-        let wishes: BTreeMap<ProcessId, usize> =
-            eligible.iter().map(|view| (view.host.process, self.wishes_met(&view.host))).collect();
-        while chosen.len() < wanted {
-            let best = eligible.iter().enumerate().min_by_key(|(_, view)| {
-                let process = view.host.process;
-                let there_already = in_value.get(self.value(view)).copied().unwrap_or_default();
-                let is_new = !self.current.contains(&process);
-                let met = wishes.get(&process).copied().unwrap_or_default();
-                let rank = rank(self.id, process);
-                (there_already, is_new, Reverse(met), view.pressure(), view.placed, rank)
-            });
-            let Some((index, _)) = best else { break };
+    fn pick<'h>(&self, mut eligible: Vec<&'h HostView>, wanted: usize) -> Picked<'h> {
+        let mut hosts = Vec::new();
+        let mut in_value: BTreeMap<String, usize> = BTreeMap::new();
+        let wishes: BTreeMap<ProcessId, usize> = eligible
+            .iter()
+            .map(|view| (view.host.process, self.wishes_missed(&view.host)))
+            .collect();
+        let score = |view: &HostView, in_value: &BTreeMap<String, usize>| {
+            let process = view.host.process;
+            Score {
+                there_already: in_value.get(self.value(view)).copied().unwrap_or_default(),
+                is_new: !self.current.contains(&process),
+                wishes_missed: wishes.get(&process).copied().unwrap_or_default(),
+                pressure: view.pressure(),
+                placed: view.placed,
+                rank: rank(self.id, process),
+            }
+        };
+        while hosts.len() < wanted {
+            let scores = eligible.iter().map(|view| score(view, &in_value)).enumerate();
+            let Some((index, best)) = scores.min_by_key(|(_, score)| *score) else { break };
             let view = eligible.swap_remove(index);
-            *in_value.entry(self.value(view)).or_default() += 1;
-            chosen.push(view.host.process);
+            if self.spread.over.is_some() {
+                *in_value.entry(self.value(view).to_owned()).or_default() += 1;
+            }
+            hosts.push((view.host.process, best));
         }
-        chosen
+        let left = eligible.into_iter().map(|view| (view, score(view, &in_value))).collect();
+        Picked { hosts, left }
     }
 
     /// The host's value of the label over which replicas are spread.
@@ -120,20 +148,30 @@ impl<N: Neighbours> Question<'_, N> {
         label.and_then(|label| view.host.labels.get(label)).map_or("", String::as_str)
     }
 
-    fn is_eligible(&self, host: &Host) -> bool {
+    /// Why it must not run on a host.
+    fn objection(&self, host: &Host) -> Option<Objection<'_>> {
+        if host.is_draining {
+            return Some(Objection::Draining);
+        }
+        let Spread { labels, near, apart, .. } = self.spread;
+        let missing = labels.iter().find(|(key, value)| host.labels.get(*key) != Some(*value));
+        if let Some((key, value)) = missing {
+            return Some(Objection::Label(key, value));
+        }
         let required = |affinity: &&Affinity| affinity.is_required;
-        carries(&host.labels, self.spread)
-            && self.spread.near.iter().filter(required).all(|near| self.is_near(host, near))
-            && self.spread.apart.iter().filter(required).all(|apart| self.is_apart(host, apart))
+        let away = near.iter().filter(required).find(|near| !self.is_near(host, near));
+        let there = || apart.iter().filter(required).find(|apart| !self.is_apart(host, apart));
+        away.map(|near| Objection::Away(&near.to))
+            .or_else(|| there().map(|apart| Objection::There(&apart.to)))
     }
 
-    /// How many of the preferences a host meets.
-    fn wishes_met(&self, host: &Host) -> usize {
+    /// How many of the preferences a host does not meet.
+    fn wishes_missed(&self, host: &Host) -> usize {
         let Spread { preferred, near, apart, .. } = self.spread;
         let wished = |affinity: &&Affinity| !affinity.is_required;
-        let labels = preferred.iter().filter(|(key, value)| host.labels.get(*key) == Some(*value));
-        let near = near.iter().filter(wished).filter(|near| self.is_near(host, near));
-        let apart = apart.iter().filter(wished).filter(|apart| self.is_apart(host, apart));
+        let labels = preferred.iter().filter(|(key, value)| host.labels.get(*key) != Some(*value));
+        let near = near.iter().filter(wished).filter(|near| !self.is_near(host, near));
+        let apart = apart.iter().filter(wished).filter(|apart| !self.is_apart(host, apart));
         labels.count() + near.count() + apart.count()
     }
 

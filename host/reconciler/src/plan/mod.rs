@@ -151,6 +151,8 @@ struct Planner<'a> {
     hosts: Hosts,
     /// Keys that the application holds from now on.
     keys: BTreeSet<String>,
+    /// Its components and providers, and the generations of their specs.
+    objects: BTreeMap<ObjectId, u64>,
     plan: Plan,
 }
 
@@ -178,6 +180,7 @@ impl<'a> Planner<'a> {
             generation: generations.max().unwrap_or_default() + 1,
             hosts: inventory.hosts_with_load(),
             keys: BTreeSet::new(),
+            objects: BTreeMap::new(),
             plan: Plan::default(),
         }
     }
@@ -204,6 +207,7 @@ impl<'a> Planner<'a> {
             Some(before) if same_component(before, component) => before.generation,
             _ => self.generation,
         };
+        self.objects.insert(component.id.clone(), generation);
         self.own(Component { generation, ..component.clone() }.into(), stored);
         let choice = self.question(&component.id, &component.spread, |question| question.spread());
         self.foresee(&component.id, ObjectKind::Component, generation, choice);
@@ -217,6 +221,7 @@ impl<'a> Planner<'a> {
             Some(before) if same_provider(before, &provider) => before.generation,
             _ => self.generation,
         };
+        self.objects.insert(provider.id.clone(), generation);
         self.own(Provider { generation, ..provider.clone() }.into(), stored);
         self.place_provider(&provider, generation);
     }
@@ -306,7 +311,8 @@ impl<'a> Planner<'a> {
             generation: self.generation,
             manifest: desired.manifest.clone(),
             keys: self.keys.iter().cloned().chain(removed).collect(),
-            at: None,
+            objects: self.objects.clone(),
+            at: desired.at.clone(),
             restores: desired.restores.clone(),
             is_paused: self.before.is_some_and(|stored| stored.record.is_paused),
         };

@@ -19,6 +19,7 @@ pub fn restore(application: &Application, then: Vec<AnyRecord>, reason: String) 
         links: Vec::new(),
         routes: Vec::new(),
         shared: Vec::new(),
+        at: None,
         restores: Some(restored),
     };
     for record in then {

@@ -75,6 +75,7 @@ fn shop(components: Vec<Component>) -> Desired {
         links: Vec::new(),
         routes: Vec::new(),
         shared: Vec::new(),
+        at: None,
         restores: None,
     }
 }

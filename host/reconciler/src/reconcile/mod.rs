@@ -13,7 +13,6 @@ mod progress;
 use std::collections::{BTreeMap, BTreeSet};
 
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::{
     Application, Component, Host, Placement, Progress, Provider, Running,
 };
@@ -275,13 +274,6 @@ impl Reconciler {
         let there = self.objects.on.get(&process).cloned().unwrap_or_default();
         there.iter().for_each(|id| self.touch(id));
     }
-}
-
-/// The object whose record has this key, if it is a component's or provider's.
-fn object_of(key: &str) -> Option<ObjectId> {
-    let (kind, token) = key.split_once('.')?;
-    let is_object = kind == Component::KIND || kind == Provider::KIND;
-    is_object.then(|| ObjectId::from_token(token).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -93,6 +93,11 @@ impl Object {
         spread.near.iter().chain(&spread.apart).map(|affinity| affinity.to.clone()).collect()
     }
 
+    /// Whether its spec is of this generation already, or of a newer one.
+    pub(super) fn is_specified(&self, generation: u64) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.generation() >= generation)
+    }
+
     /// Whether nothing is known about it any more.
     pub(super) fn is_forgotten(&self) -> bool {
         self.spec.is_none() && self.placements.is_empty() && self.running.is_empty()

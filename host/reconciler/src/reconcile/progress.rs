@@ -4,7 +4,7 @@ use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record::{Application, Progress, ProgressState};
 
 use super::object::Object;
-use super::{Action, Objects, object_of};
+use super::{Action, Objects};
 use crate::placement::Hosts;
 
 /// One application.
@@ -27,8 +27,8 @@ enum Finding {
 impl Deployed {
     /// The components and providers of the latest deployment.
     pub(super) fn objects(&self) -> Vec<ObjectId> {
-        let keys = self.record.iter().flat_map(|application| &application.keys);
-        keys.filter_map(|key| object_of(key)).collect()
+        let objects = self.record.iter().flat_map(|application| application.objects.keys());
+        objects.cloned().collect()
     }
 
     /// What to say of it, and whether to go back.
@@ -44,9 +44,13 @@ impl Deployed {
         let (state, reason) = match &finding {
             Finding::Ready => (ProgressState::Ready, None),
             Finding::Short(why) => (ProgressState::Short, Some(why.clone())),
+            Finding::Rolling(why) if application.is_paused => {
+                (ProgressState::Rolling, Some(format!("it is paused; {why}")))
+            }
             Finding::Rolling(why) => (ProgressState::Rolling, Some(why.clone())),
-            Finding::Failed(id, why) => (ProgressState::Failed, Some(format!("{id}: {why}"))),
+            Finding::Failed(id, why) => (ProgressState::Failed, Some(format!("{id} {why}"))),
         };
+        let back = self.go_back(application, &finding, objects);
         let progress = Progress {
             team: application.team.clone(),
             name: application.name.clone(),
@@ -54,13 +58,17 @@ impl Deployed {
             state,
             reason,
             ready,
+            goes_back_to: match &back {
+                Some(Action::GoBack { to, .. }) => Some(*to),
+                _ => None,
+            },
             since: String::new(),
         };
         let mut actions = Vec::new();
         if !self.told.as_ref().is_some_and(|told| is_same(told, &progress)) {
             actions.push(Action::Tell(progress));
         }
-        actions.extend(self.go_back(application, &finding, objects));
+        actions.extend(back);
         actions
     }
 
@@ -83,16 +91,18 @@ impl Deployed {
             name: application.name.clone(),
             from: application.generation,
             to,
-            reason: format!("{id}: {why}"),
+            reason: format!("{id} {why}"),
         })
     }
 
     fn find(&self, objects: &Objects, hosts: &Hosts) -> Finding {
         let mut worst = Finding::Ready;
-        for id in self.objects() {
-            let finding = match objects.all.get(&id) {
-                Some(object) => look(&id, object, hosts, objects),
-                None => Finding::Rolling(format!("{id} is not known yet")),
+        let wanted = self.record.iter().flat_map(|application| &application.objects);
+        for (id, generation) in wanted {
+            let object = objects.all.get(id).filter(|object| object.is_specified(*generation));
+            let finding = match object {
+                Some(object) => look(id, object, hosts, objects),
+                None => Finding::Rolling(format!("{id} is not written yet")),
             };
             if severity(&finding) > severity(&worst) {
                 worst = finding;
@@ -103,16 +113,18 @@ impl Deployed {
 }
 
 fn look(id: &ObjectId, object: &Object, hosts: &Hosts, neighbours: &Objects) -> Finding {
-    let Some(spec) = &object.spec else {
-        return Finding::Rolling(format!("{id} is not known yet"));
-    };
+    let Some(spec) = &object.spec else { return Finding::Ready };
     if !spec.is_placed_here() {
         return Finding::Ready;
     }
     let newest = spec.generation();
     let placed = object.hosts();
-    if let Some(why) = placed.iter().find_map(|host| object.failure(*host, newest)) {
-        return Finding::Failed(id.clone(), why);
+    for host in &placed {
+        if let Some(why) = object.failure(*host, newest) {
+            let name =
+                hosts.get(*host).map_or_else(|| host.to_string(), |view| view.host.name.clone());
+            return Finding::Failed(id.clone(), format!("on {name}: {why}"));
+        }
     }
     let living: Vec<_> = placed.iter().filter(|host| hosts.get(**host).is_some()).collect();
     let settled = living.iter().filter(|host| object.is_settled(***host, newest)).count();
@@ -121,6 +133,11 @@ fn look(id: &ObjectId, object: &Object, hosts: &Hosts, neighbours: &Objects) -> 
         return Finding::Rolling(format!("{id}: {settled} of {placed} hosts run this version"));
     }
     let choice = object.choose(id, hosts, neighbours);
+    let chosen = choice.hosts.len();
+    let moved = choice.hosts.iter().filter(|host| placed.contains(host)).count();
+    if moved < chosen {
+        return Finding::Rolling(format!("{id} is placed on {moved} of {chosen} hosts"));
+    }
     match choice.shortage {
         Some(why) => Finding::Short(why),
         None if living.is_empty() => Finding::Rolling(format!("{id} has no host yet")),
@@ -142,4 +159,5 @@ fn is_same(told: &Progress, now: &Progress) -> bool {
         && told.state == now.state
         && told.reason == now.reason
         && told.ready == now.ready
+        && told.goes_back_to == now.goes_back_to
 }

@@ -120,6 +120,7 @@ impl Lattice {
             generation,
             manifest: String::new(),
             keys,
+            objects: components.iter().map(|each| (each.id.clone(), each.generation)).collect(),
             at: None,
             restores,
             is_paused: false,
@@ -453,7 +454,7 @@ fn first_deployment_that_fails_has_nothing_to_go_back_to() {
     lattice.settle();
     assert_eq!((lattice.went_back.len(), lattice.last()), (0, (1, ProgressState::Failed)));
     let reason = lattice.progress.last().unwrap().reason.clone().unwrap();
-    assert!(reason.contains("default/shop/api: it is broken"), "{reason}");
+    assert!(reason.contains("default/shop/api on host-1: it is broken"), "{reason}");
 }
 
 #[test]
@@ -546,4 +547,34 @@ proptest! {
         lattice.settle();
         prop_assert_eq!(lattice.writes, 0, "at rest, nothing is written");
     }
+}
+
+#[test]
+fn deployment_that_is_half_written_is_not_ready() {
+    let mut lattice = Lattice::with_hosts(1);
+    lattice.deploy(1, vec![component(&id("api"), 1, Some(1))]);
+    lattice.settle();
+    let next = component(&id("api"), 2, Some(1));
+    lattice.application(2, std::slice::from_ref(&next), None);
+    lattice.settle();
+    assert_eq!(lattice.last(), (2, ProgressState::Rolling), "its component is not written yet");
+    lattice.broken.insert(2);
+    lattice.specify(next);
+    lattice.settle();
+    assert_eq!(lattice.went_back, [(2, 1)]);
+    let failed = lattice.progress.iter().find(|told| told.state == ProgressState::Failed).unwrap();
+    assert_eq!((failed.generation, failed.goes_back_to), (2, Some(1)));
+}
+
+#[test]
+fn deployment_that_asks_for_more_hosts_is_not_ready_before_they_serve() {
+    let mut lattice = Lattice::with_hosts(3);
+    lattice.deploy(1, vec![component(&id("api"), 1, Some(1))]);
+    lattice.settle();
+    lattice.progress.clear();
+    lattice.deploy(2, vec![component(&id("api"), 1, Some(3))]);
+    lattice.settle();
+    let states: Vec<ProgressState> = lattice.progress.iter().map(|told| told.state).collect();
+    assert_eq!(states.first(), Some(&ProgressState::Rolling));
+    assert_eq!(states.last(), Some(&ProgressState::Ready));
 }

@@ -64,6 +64,8 @@ pub struct Desired {
     pub routes: Vec<Route>,
     /// Providers that several applications share: made where they are missing, never changed or removed.
     pub shared: Vec<Provider>,
+    /// RFC 3339 time of the deployment; whoever writes it says so.
+    pub at: Option<String>,
     /// Whether this is an earlier deployment again, and why.
     pub restores: Option<Restored>,
 }
@@ -122,6 +124,7 @@ impl Batch<'_> {
             version: manifest.version.clone(),
             manifest: manifest.source.text().to_owned(),
             shared: self.shared(&links),
+            at: None,
             restores: None,
             components,
             providers,

@@ -15,7 +15,7 @@ use crate::cli::session::Session;
 
 /// The components of some manifests.
 #[derive(Debug, Default)]
-pub(super) struct Images {
+pub(in crate::cli) struct Images {
     facts: BTreeMap<ObjectId, Result<Image, String>>,
     /// By digest.
     bytes: HashMap<String, Bytes>,
@@ -23,7 +23,7 @@ pub(super) struct Images {
 
 impl Images {
     /// Reads every file that the manifests name. What cannot be read is kept as the reason.
-    pub(super) async fn read(manifests: &[Manifest]) -> Self {
+    pub(in crate::cli) async fn read(manifests: &[Manifest]) -> Self {
         let mut images = Self::default();
         for manifest in manifests {
             for component in &manifest.components {

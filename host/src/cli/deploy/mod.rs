@@ -4,31 +4,37 @@
 
 mod images;
 mod progress;
+pub(super) mod report;
+mod settle;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::Serialize;
-use wicker_lattice::event::EventKind;
-use wicker_lattice::store::StoreError;
-use wicker_reconciler::diagnostic::{Diagnostic, Problems, Source};
+use wicker_process::Clock;
+use wicker_reconciler::diagnostic::{Problems, Source};
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::manifest::{self, Manifest};
-use wicker_reconciler::plan::{self, Plan, Step};
+use wicker_reconciler::plan::{self, Plan};
 use wicker_reconciler::validate::{Desired, Facts, validate};
 
 use crate::cli::session::Session;
-use crate::cli::{Global, inventory, out};
-use crate::execute::apply;
+use crate::cli::{Global, inventory};
 use crate::provider::registry;
-use images::Images;
+pub(super) use images::Images;
+pub(super) use settle::{Deployment, Settled, settled};
+pub(super) use written::Written;
 
 pub use progress::{ObjectReport, wait};
+pub use report::{ApplicationReport, Change, Report, changes, print};
 
 /// Races that a deployment loses before it gives up.
-const ATTEMPTS: u32 = 10;
+pub(super) const ATTEMPTS: u32 = 10;
+
+/// What is said then.
+pub(super) const RACES_LOST: &str = "cannot write the deployment: others keep changing the same records, or JetStream does not answer";
 
 /// What `wicker deploy` takes.
 #[derive(Debug, clap::Args)]
@@ -42,43 +48,6 @@ pub struct Args {
     /// Do not wait: print what was written and leave.
     #[arg(long)]
     pub detach: bool,
-}
-
-/// What a deployment did, as `--output json` prints it.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// In the order of the files.
-    pub applications: Vec<ApplicationReport>,
-    /// What the user should know.
-    pub warnings: Vec<Diagnostic>,
-}
-
-/// What a deployment did to one application.
-#[derive(Debug, Serialize)]
-pub struct ApplicationReport {
-    /// `team/application`.
-    pub application: String,
-    /// Of this deployment.
-    pub generation: u64,
-    /// What was written; nothing where everything was as it should be.
-    pub changes: Vec<Change>,
-    /// Whether every object is ready. `false` with `--detach`.
-    pub is_ready: bool,
-    /// What runs where.
-    pub objects: Vec<ObjectReport>,
-    /// Where it answers HTTP.
-    pub urls: Vec<String>,
-    /// What the planner has to say.
-    pub notes: Vec<String>,
-}
-
-/// One record that was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// `create`, `update` or `delete`.
-    pub action: &'static str,
-    /// The record's key in the lattice.
-    pub key: String,
 }
 
 /// Runs the verb.
@@ -129,156 +98,66 @@ pub async fn deploy(
         let written = write(session, manifests, &images, index).await?;
         // Each manifest is validated with all the others: their warnings come with the first.
         if index == 0 {
-            warnings.clone_from(&written.warnings);
+            warnings = written.warnings.iter().cloned().collect();
         }
         applications.push(written);
     }
     let mut reports = Vec::with_capacity(applications.len());
     for written in applications {
-        reports.push(settle(session, written, wait).await?);
+        reports.push(written.settle(session, wait).await?);
     }
     Ok(Report { applications: reports, warnings })
 }
 
-/// One application, written.
-struct Written {
-    name: String,
-    generation: u64,
-    plan: Plan,
-    inventory: Inventory,
-    urls: Vec<String>,
-    warnings: Vec<Diagnostic>,
+/// What is to be written of one manifest.
+pub(super) struct Planned {
+    /// What it wants.
+    pub(super) desired: Desired,
+    /// The fewest writes.
+    pub(super) plan: Plan,
+    /// The lattice as it was read.
+    pub(super) inventory: Inventory,
+    /// About all manifests.
+    pub(super) warnings: Problems,
 }
 
-/// Validates all manifests against the lattice as it is now and writes the plan of one of them.
+/// Validates all manifests against the lattice as it is now, and plans one of them.
+pub(super) async fn plan_one(
+    session: &Session,
+    manifests: &[Manifest],
+    images: &Images,
+    index: usize,
+) -> anyhow::Result<Planned> {
+    let builtins = registry::facts();
+    let mut inventory = inventory::read(session).await?;
+    for manifest in manifests {
+        let name = (manifest.team.as_str(), manifest.application.value.as_str());
+        inventory::note_retired(session, &mut inventory, name).await?;
+    }
+    let facts = Facts { images: images.facts(), builtins: &builtins, inventory: &inventory };
+    let (desired, warnings) = validate(manifests, facts)?;
+    let mut desired = desired.into_iter().nth(index).context("no such manifest")?;
+    desired.at = Some(Clock::system().rfc3339());
+    let plan = plan::plan(&desired, &inventory);
+    Ok(Planned { desired, plan, inventory, warnings })
+}
+
+/// Writes the plan of one of the manifests.
 async fn write(
     session: &Session,
     manifests: &[Manifest],
     images: &Images,
     index: usize,
 ) -> anyhow::Result<Written> {
-    let builtins = registry::facts();
     for _ in 0..ATTEMPTS {
-        let mut inventory = inventory::read(session).await?;
-        inventory::require_hosts(session, &inventory)?;
-        for manifest in manifests {
-            let name = (manifest.team.as_str(), manifest.application.value.as_str());
-            inventory::note_retired(session, &mut inventory, name).await?;
-        }
-        let facts = Facts { images: images.facts(), builtins: &builtins, inventory: &inventory };
-        let (desired, warnings) = validate(manifests, facts)?;
-        let Some(desired) = desired.into_iter().nth(index) else {
-            anyhow::bail!("no such manifest")
-        };
-        images.upload(session, &desired).await?;
-        let plan = plan::plan(&desired, &inventory);
-        let name = format!("{}/{}", desired.team, desired.application);
-        match apply(&session.store, &plan).await {
-            Ok(()) => {
-                let generation = generation(&plan, &inventory, &desired);
-                if !plan.is_empty() {
-                    let message = format!("{name} generation {generation}");
-                    session.tell(EventKind::ApplicationDeployed, None, message).await?;
-                }
-                let urls = urls(&desired, &inventory);
-                let warnings = warnings.iter().cloned().collect();
-                return Ok(Written { name, generation, plan, inventory, urls, warnings });
-            }
-            Err(StoreError::Conflict { .. } | StoreError::Unavailable { .. }) => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot deploy {name}")),
+        let planned = plan_one(session, manifests, images, index).await?;
+        inventory::require_hosts(session, &planned.inventory)?;
+        images.upload(session, &planned.desired).await?;
+        if let Some(written) = Written::write(session, planned).await? {
+            return Ok(written);
         }
     }
-    anyhow::bail!(
-        "cannot write the deployment: others keep changing the same records, or JetStream does not answer"
-    )
-}
-
-fn generation(plan: &Plan, inventory: &Inventory, desired: &Desired) -> u64 {
-    let written = plan.steps.iter().find_map(|step| match step {
-        Step::Create(plan::AnyRecord::Application(record))
-        | Step::Update { record: plan::AnyRecord::Application(record), .. } => {
-            Some(record.generation)
-        }
-        _ => None,
-    });
-    let key = wicker_lattice::store::key::application(&desired.team, &desired.application);
-    let stored = inventory.applications.get(&key).map(|stored| stored.record.generation);
-    written.or(stored).unwrap_or_default()
-}
-
-/// Where the routes answer: on any host, so one of them is shown.
-fn urls(desired: &Desired, inventory: &Inventory) -> Vec<String> {
-    let Some(listener) = inventory.hosts.iter().find_map(|host| host.http.as_deref()) else {
-        return Vec::new();
-    };
-    let url = |route: &wicker_lattice::store::record::Route| match &route.host {
-        None => format!("http://{listener}{}", route.path),
-        Some(host) => format!("http://{listener}{} (Host: {host})", route.path),
-    };
-    desired.routes.iter().map(url).collect()
-}
-
-async fn settle(
-    session: &Session,
-    written: Written,
-    timeout: Option<Duration>,
-) -> anyhow::Result<ApplicationReport> {
-    let Written { name, generation, plan, inventory, urls, .. } = written;
-    let objects = match timeout {
-        Some(timeout) => {
-            let waiting = wait(session, &plan.placed, &inventory, timeout).await;
-            waiting.with_context(|| format!("{name} is written but not ready"))?
-        }
-        None => progress::planned(&plan.placed, &inventory),
-    };
-    Ok(ApplicationReport {
-        application: name,
-        generation,
-        changes: changes(&plan),
-        is_ready: timeout.is_some(),
-        objects,
-        urls,
-        notes: plan.notes,
-    })
-}
-
-/// What a plan writes, for showing.
-#[must_use]
-pub fn changes(plan: &Plan) -> Vec<Change> {
-    let change = |step: &Step| match step {
-        Step::Create(record) | Step::Ensure(record) => {
-            Change { action: "create", key: record.key() }
-        }
-        Step::Update { record, .. } => Change { action: "update", key: record.key() },
-        Step::Delete { key, .. } => Change { action: "delete", key: key.clone() },
-    };
-    plan.steps.iter().map(change).collect()
-}
-
-/// Prints a report.
-pub fn print(session: &Session, report: &Report) {
-    for warning in &report.warnings {
-        out::note(&warning.to_string());
-    }
-    if session.is_json() {
-        return out::json(report);
-    }
-    for application in &report.applications {
-        out::line(&text(application));
-    }
-}
-
-pub(super) fn text(report: &ApplicationReport) -> String {
-    let ApplicationReport { application, generation, .. } = report;
-    let mut lines = vec![match (report.changes.is_empty(), report.is_ready) {
-        (true, _) => format!("{application} is as it should be (generation {generation})"),
-        (false, true) => format!("{application} is deployed (generation {generation})"),
-        (false, false) => format!("{application} is written (generation {generation})"),
-    }];
-    lines.extend(report.objects.iter().map(|object| format!("  {object}")));
-    lines.extend(report.notes.iter().map(|note| format!("  note: {note}")));
-    lines.extend(report.urls.iter().map(|url| format!("  {url}")));
-    lines.join("\n")
+    anyhow::bail!(RACES_LOST)
 }
 
 /// Where a manifest's relative paths start.

@@ -1,6 +1,7 @@
 //! Waits until what was placed runs, telling each change of state.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use wicker_lattice::store::{Change, Record as _};
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::plan::Placed;
 
+use super::settle::{Deployment, Settled, settled};
 use crate::cli::session::Session;
 use crate::cli::table::short;
 use crate::cli::{out, ps};
@@ -132,6 +134,16 @@ impl Progress {
         }
     }
 
+    /// Takes it that an application runs on as many hosts as it will: the reconciler says so.
+    fn accept(&mut self, deployment: &Deployment) {
+        for (object, awaited) in &mut self.objects {
+            if (object.team(), object.application()) == (&*deployment.team, &*deployment.name) {
+                awaited.reports.retain(|_, report| takes_calls(report));
+                awaited.wanted = awaited.ready();
+            }
+        }
+    }
+
     /// What keeps it from being ready.
     fn laggards(&self) -> String {
         let late = self.objects.iter().flat_map(|(object, awaited)| {
@@ -203,6 +215,55 @@ pub async fn wait(
         Ok(Outcome::Failed) => bail!("{}; {logs}", progress.laggards()),
         Ok(Outcome::Ready | Outcome::Waiting) => Ok(progress.reports()),
         Err(_) => bail!("after {} s: {}; {logs}", timeout.as_secs(), progress.laggards()),
+    }
+}
+
+/// Waits until the reconciler says that a deployment has ended, and the shared providers that it uses take calls. What runs
+/// where, and why it runs on fewer hosts than it should.
+///
+/// # Errors
+/// As [`settled`]; or not after `timeout`.
+pub(super) async fn wait_for(
+    session: &Session,
+    deployment: &Deployment,
+    (placed, inventory): (&BTreeMap<ObjectId, Placed>, &Inventory),
+    timeout: Duration,
+) -> anyhow::Result<(Vec<ObjectReport>, Option<String>)> {
+    let mut progress = Progress::new(placed, inventory);
+    let logs = "see `wicker logs` and `wicker status`";
+    let waited = tokio::time::timeout(timeout, async {
+        let ended = tokio::select! {
+            ended = settled(session, deployment.clone()) => ended,
+            never = tell(session, &mut progress) => match never {},
+        };
+        let ended = ended.map_err(|why| anyhow::anyhow!("{why:#}; {logs}"))?;
+        for entry in session.store.list::<Running>(&Running::all()).await? {
+            progress.observe(&entry.record);
+        }
+        progress.accept(deployment);
+        match until_settled(session, &mut progress).await {
+            Outcome::Failed => bail!("{}; {logs}", progress.laggards()),
+            Outcome::Ready | Outcome::Waiting => Ok(ended),
+        }
+    });
+    match Box::pin(waited).await {
+        Ok(ended) => match ended? {
+            Settled::Ready => Ok((progress.reports(), None)),
+            Settled::Short(why) => Ok((progress.reports(), Some(why))),
+        },
+        Err(_) => bail!("after {} s: {}; {logs}", timeout.as_secs(), progress.laggards()),
+    }
+}
+
+/// Tells each change of state, for ever.
+async fn tell(session: &Session, progress: &mut Progress) -> Infallible {
+    let mut watch = session.store.watch::<Running>(&Running::all());
+    loop {
+        if let Change::Put(entry) = watch.next().await
+            && let Some(report) = progress.observe(&entry.record)
+        {
+            out::note(&format!("  {report}"));
+        }
     }
 }
 

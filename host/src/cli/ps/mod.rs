@@ -203,7 +203,7 @@ fn silent_host_row(host: &Host) -> HostRow {
     HostRow { state, reason, ..host_row(host) }
 }
 
-fn empty_row(object: &ObjectId, generation: u64) -> ObjectRow {
+pub(crate) fn empty_row(object: &ObjectId, generation: u64) -> ObjectRow {
     ObjectRow {
         object: object.clone(),
         implementation: None,
