@@ -15,8 +15,9 @@ fn help_names_every_verb() {
     let (succeeded, help, _) = wicker(&["--help"]);
     assert!(succeeded);
     let verbs = [
-        "up", "deploy", "undeploy", "ps", "inspect", "link", "logs", "events", "run", "call",
-        "provider",
+        "up", "deploy", "diff", "undeploy", "status", "explain", "wait", "history", "rollback",
+        "scale", "pause", "resume", "drain", "ps", "inspect", "link", "logs", "events", "run",
+        "call", "provider", "schema",
     ];
     for verb in verbs {
         assert!(
@@ -34,6 +35,13 @@ fn flags_have_their_environment_variables_in_the_help() {
     {
         assert!(help.contains(variable), "{variable} is missing:\n{help}");
     }
+}
+
+#[test]
+fn schema_is_printed_without_a_lattice() {
+    let (succeeded, schema, _) = wicker(&["schema"]);
+    assert!(succeeded);
+    assert_eq!(schema, include_str!("../../docs/manifest.schema.json"));
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub mod ps;
 pub mod rollback;
 pub mod run;
 pub mod scale;
+pub mod schema;
 pub mod session;
 pub mod status;
 pub mod table;
@@ -139,6 +140,8 @@ pub enum Command {
     Run(run::Args),
     /// Run one of the built-in providers as a process of its own.
     Provider(provider::Args),
+    /// Print the JSON Schema of manifests, from which editors complete.
+    Schema(schema::Args),
     /// Compile a component for the host that started this process.
     #[command(hide = true)]
     Compile(compile::Args),
@@ -180,6 +183,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Call(args) => Box::pin(call::run(args, cli.global)).await,
         Command::Run(args) => Box::pin(run::run(args, cli.global)).await,
         Command::Provider(args) => Box::pin(provider::run(args, cli.global)).await,
+        Command::Schema(args) => Ok(schema::run(&args)),
         Command::Compile(args) => Ok(compile::run(&args)),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wicker_lattice::id::is_name;
 
+use super::known::Section;
 use super::yaml::{Node, Value, is_null};
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::{suggest, units};
@@ -71,11 +72,12 @@ impl Reader<'_> {
         what: &str,
         node: &'n Node,
         span: Span,
-        known: &[&'static str],
+        known: &Section,
     ) -> Option<Fields<'n>> {
         let entries = self.entries(what, node)?;
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.value.as_str())) {
-            let help = suggest::help(&key.value, known.iter().copied());
+        let known = || known.fields.iter().map(|field| field.name);
+        for (key, _) in entries.iter().filter(|(key, _)| known().all(|name| name != key.value)) {
+            let help = suggest::help(&key.value, known());
             self.error(key.span, format!("unknown field `{}` in {what}", key.value), help);
         }
         Some(Fields { span, entries })

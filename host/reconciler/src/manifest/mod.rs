@@ -4,7 +4,9 @@
 //! fit each other, the components and the lattice is [`crate::validate`]'s question.
 
 mod fields;
+mod known;
 mod placement;
+mod schema;
 mod sections;
 mod yaml;
 
@@ -15,6 +17,8 @@ use wicker_lattice::store::record::{Grants, Limits, ProviderSource, Rollout, Sha
 
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::pattern::InterfacePattern;
+
+pub use schema::schema;
 
 /// Bytes of one manifest at most: it is kept in the lattice, whose values stay well below NATS's 1 MiB.
 pub const MANIFEST_BYTES_MAX: usize = 256 << 10;

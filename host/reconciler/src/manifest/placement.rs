@@ -3,12 +3,9 @@
 use wicker_lattice::store::record::{Rollout, Spread};
 
 use super::fields::{Fields, Reader};
+use super::known::{NEIGHBOUR, PLACEMENT, ROLLOUT};
 use super::yaml::{Node, Value};
 use super::{Neighbour, Placement};
-
-const PLACEMENT: [&str; 5] = ["labels", "prefer", "spread", "near", "apart"];
-const NEIGHBOUR: [&str; 2] = ["to", "required"];
-const ROLLOUT: [&str; 2] = ["at-once", "rollback"];
 
 impl Reader<'_> {
     /// `replicas` and `placement`.

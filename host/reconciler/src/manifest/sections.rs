@@ -1,4 +1,4 @@
-//! The sections of a manifest, one function each. The constants are the fields that each knows.
+//! The sections of a manifest, one function each. What fields each knows is said in `known`.
 
 use std::collections::HashMap;
 
@@ -6,32 +6,12 @@ use wicker_lattice::call::DEFAULT_LINK;
 use wicker_lattice::store::record::{FileGrant, Grants, Limits, ProviderSource, Rollout, Sharing};
 
 use super::fields::{Fields, Reader, json};
+use super::known::{COMPONENT, FILE, GRANTS, LIMITS, LINK, MANIFEST, PROVIDER};
 use super::yaml::{Node, Value};
 use super::{Component, Link, Manifest, Placement, Provider, Route, default_team};
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::pattern::InterfacePattern;
 use crate::{route, suggest};
-
-const MANIFEST: [&str; 7] =
-    ["application", "team", "version", "components", "providers", "links", "routes"];
-const COMPONENT: [&str; 9] =
-    ["image", "digest", "replicas", "placement", "rollout", "limits", "warm", "config", "grants"];
-const PROVIDER: [&str; 9] = [
-    "builtin",
-    "process",
-    "command",
-    "external",
-    "sharing",
-    "config",
-    "replicas",
-    "placement",
-    "rollout",
-];
-const PROVIDER_SOURCES: [&str; 4] = ["builtin", "process", "command", "external"];
-const LIMITS: [&str; 4] = ["memory", "deadline", "concurrency", "queue"];
-const GRANTS: [&str; 3] = ["environment", "arguments", "files"];
-const FILE: [&str; 3] = ["host", "guest", "write"];
-const LINK: [&str; 5] = ["target", "name", "config", "timeout", "idempotent"];
 
 /// Reads the whole file.
 pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) -> Option<Manifest> {
@@ -292,7 +272,7 @@ impl Reader<'_> {
         fields: &Fields<'_>,
     ) -> Option<Spanned<ProviderSource>> {
         let given: Vec<&str> =
-            PROVIDER_SOURCES.into_iter().filter(|name| fields.get(name).is_some()).collect();
+            PROVIDER.one_of.iter().copied().filter(|name| fields.get(name).is_some()).collect();
         let [field] = given.as_slice() else {
             let message = match given.as_slice() {
                 [] => format!("{what} does not say what to run"),
