@@ -15,6 +15,7 @@ pub struct Source(Arc<SourceText>);
 struct SourceText {
     file: String,
     text: String,
+    overlays: Vec<Source>,
 }
 
 /// Where something stands in a [`Source`]. Lines and columns count from 1, columns and width in characters.
@@ -26,6 +27,8 @@ pub struct Span {
     pub column: usize,
     /// How many characters to underline; at least one is.
     pub width: usize,
+    /// In which file: 0 is the manifest itself, 1 the first file laid over it.
+    pub layer: usize,
 }
 
 /// A value and where it stands.
@@ -81,7 +84,36 @@ pub struct Problems {
 impl Source {
     /// A file's name, as the user gave it, and its text.
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
-        Self(Arc::new(SourceText { file: file.into(), text: text.into() }))
+        let (file, text) = (file.into(), text.into());
+        Self(Arc::new(SourceText { file, text, overlays: Vec::new() }))
+    }
+
+    /// The same file with others laid over it, in this order.
+    #[must_use]
+    pub fn with_overlays(&self, overlays: Vec<Self>) -> Self {
+        let (file, text) = (self.0.file.clone(), self.0.text.clone());
+        Self(Arc::new(SourceText { file, text, overlays }))
+    }
+
+    /// The files that are laid over this one.
+    #[must_use]
+    pub fn overlays(&self) -> &[Self] {
+        &self.0.overlays
+    }
+
+    /// The file in which something stands.
+    #[must_use]
+    pub fn of(&self, span: Span) -> &Self {
+        let overlay = span.layer.checked_sub(1).and_then(|index| self.0.overlays.get(index));
+        overlay.unwrap_or(self)
+    }
+
+    /// The text of all its files: each overlay as a document of its own, under its name.
+    #[must_use]
+    pub fn whole_text(&self) -> String {
+        self.0.overlays.iter().fold(self.0.text.clone(), |whole, overlay| {
+            format!("{whole}\n---\n# {}\n{}", overlay.file(), overlay.text())
+        })
     }
 
     /// The name that diagnostics show.
@@ -128,6 +160,7 @@ impl Problems {
         message: String,
         help: String,
     ) {
+        let source = source.of(span);
         let line = source.text().lines().nth(span.line.saturating_sub(1)).unwrap_or_default();
         self.diagnostics.push(Diagnostic {
             severity,

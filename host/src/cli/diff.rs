@@ -28,6 +28,9 @@ pub struct Args {
     /// Application manifests, as for `deploy`.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// A partial manifest to lay over the manifest, as for `deploy`.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
 }
 
 /// What would change, as `--output json` prints it.
@@ -83,7 +86,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 
 /// Prints what would change; whether anything would.
 async fn diff(args: &Args, global: &Global) -> anyhow::Result<bool> {
-    let manifests = read_manifests(&args.files)?;
+    let manifests = read_manifests(&args.files, &args.overlay)?;
     let session = Session::open(global).await?;
     let images = Images::read(&manifests).await;
     let mut report = Report { applications: Vec::new(), warnings: Vec::new() };

@@ -188,3 +188,22 @@ async fn drained_host_hands_over_and_lives_on() {
     assert_eq!((&report["is_draining"], drained().await), (&json!(false), json!("ready")));
     assert_eq!(placed(&lattice, draining).await, (1, false), "nothing moves back");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overlay_says_what_differs_in_an_environment() {
+    let lattice = TestLattice::start().await;
+    let _host = lattice.host(&["--label", "zone=a"]).await;
+    let manifest = lattice.manifest("greeter", &greeter(&version(&lattice, 1), ""));
+    let overlay =
+        "components:\n  greeter:\n    placement: {labels: {zone: a}}\n    config: {stage: prod}\n";
+    let overlay = lattice.manifest("prod", overlay);
+    lattice.wicker(&["deploy", &manifest, "--overlay", &overlay]).await;
+    let components = lattice.store.list::<Component>(&Component::all()).await.unwrap();
+    let greeter = &components[0].record;
+    assert_eq!((&*greeter.config["stage"], &*greeter.spread.labels["zone"]), ("prod", "a"));
+    let (code, _) = lattice.exit_code(&["diff", &manifest, "--overlay", &overlay]).await;
+    assert_eq!(code, Some(0));
+    let wrong = lattice.manifest("wrong", "components:\n  greater: {replicas: 2}\n");
+    let error = lattice.try_wicker(&["deploy", &manifest, "--overlay", &wrong]).await.unwrap_err();
+    assert!(error.contains("wrong.yaml:2:3: `greater` is no component of"), "{error}");
+}

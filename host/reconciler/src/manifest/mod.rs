@@ -5,6 +5,7 @@
 
 mod fields;
 mod known;
+mod overlay;
 mod placement;
 mod schema;
 mod sections;
@@ -166,13 +167,18 @@ pub fn parse(source: &Source) -> Result<Manifest, Problems> {
 }
 
 fn read(source: &Source, problems: &mut Problems) -> Option<Manifest> {
-    if source.text().len() > MANIFEST_BYTES_MAX {
+    if source.whole_text().len() > MANIFEST_BYTES_MAX {
         let message = format!("larger than {} KiB", MANIFEST_BYTES_MAX >> 10);
         problems.error(source, Span::default(), message, "split the application");
         return None;
     }
     let found = problems.len();
-    let root = yaml::parse(source, problems);
+    let mut root = yaml::parse(source, 0, problems);
+    for layer in 1..=source.overlays().len() {
+        if let (Some(root), Some(over)) = (&mut root, yaml::parse(source, layer, problems)) {
+            overlay::lay(root, over, source, problems);
+        }
+    }
     match root {
         Some(root) => sections::manifest(source, &root, problems),
         None if problems.len() > found => None,

@@ -16,8 +16,12 @@ use crate::{route, suggest};
 /// Reads the whole file.
 pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) -> Option<Manifest> {
     let mut reader = Reader { source, problems };
-    let fields =
-        reader.fields("the manifest", root, Span { line: 1, column: 1, width: 1 }, &MANIFEST)?;
+    let fields = reader.fields(
+        "the manifest",
+        root,
+        Span { line: 1, column: 1, width: 1, layer: 0 },
+        &MANIFEST,
+    )?;
     let application = reader.application(&fields);
     let team = fields.get("team").and_then(|node| reader.text("team", node));
     let team = team.and_then(|team| reader.name("a team", team)).map(|team| team.value);

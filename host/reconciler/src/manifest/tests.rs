@@ -42,7 +42,7 @@ fn short_forms_say_all_that_a_small_application_needs() {
     assert_eq!(manifest.links[0].interface.value.to_string(), "wasi:keyvalue");
     assert_eq!(
         manifest.links[0].target,
-        Spanned::new("store".to_owned(), Span { line: 9, column: 20, width: 5 })
+        Spanned::new("store".to_owned(), Span { line: 9, column: 20, width: 5, layer: 0 })
     );
     assert_eq!((manifest.routes[0].host.clone(), manifest.routes[0].path.as_str()), (None, "/"));
 }

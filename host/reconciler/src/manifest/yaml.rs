@@ -48,16 +48,20 @@ pub(super) fn is_null(text: &str) -> bool {
 }
 
 /// Reads a file; `None` where it is not YAML at all or holds nothing. What is wrong goes to `problems`.
-pub(super) fn parse(source: &Source, problems: &mut Problems) -> Option<Node> {
+///
+/// `layer` says which file of the source: see [`Span::layer`].
+pub(super) fn parse(source: &Source, layer: usize, problems: &mut Problems) -> Option<Node> {
+    let file = source.of(Span { layer, ..Span::default() }).clone();
     let mut builder = Builder {
         source,
+        layer,
         problems,
         open: Vec::new(),
         anchors: HashMap::new(),
         nodes: 0,
         root: None,
     };
-    for event in Parser::new_from_str(source.text()) {
+    for event in Parser::new_from_str(file.text()) {
         match event {
             Ok((event, span)) => builder.event(event, span)?,
             Err(error) => {
@@ -65,6 +69,7 @@ pub(super) fn parse(source: &Source, problems: &mut Problems) -> Option<Node> {
                     line: error.marker().line(),
                     column: error.marker().col() + 1,
                     width: 1,
+                    layer,
                 };
                 builder.problems.error(source, span, format!("not YAML: {}", error.info()), "");
                 return None;
@@ -86,6 +91,7 @@ struct Open {
 
 struct Builder<'a> {
     source: &'a Source,
+    layer: usize,
     problems: &'a mut Problems,
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, usize)>,
@@ -96,7 +102,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// Takes one event in; `None` ends the reading, with its problem noted.
     fn event(&mut self, event: Event<'_>, at: ParserSpan) -> Option<()> {
-        let span = span_of(&at);
+        let span = Span { layer: self.layer, ..span_of(&at) };
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), span);
@@ -214,5 +220,5 @@ fn size_of_tree(node: &Node) -> usize {
 fn span_of(span: &ParserSpan) -> Span {
     let is_one_line = span.start.line() == span.end.line();
     let width = if is_one_line { span.end.col().saturating_sub(span.start.col()) } else { 1 };
-    Span { line: span.start.line(), column: span.start.col() + 1, width: width.max(1) }
+    Span { line: span.start.line(), column: span.start.col() + 1, width: width.max(1), layer: 0 }
 }

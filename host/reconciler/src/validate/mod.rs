@@ -122,7 +122,7 @@ impl Batch<'_> {
             team: manifest.team.clone(),
             application: manifest.application.value.clone(),
             version: manifest.version.clone(),
-            manifest: manifest.source.text().to_owned(),
+            manifest: manifest.source.whole_text(),
             shared: self.shared(&links),
             at: None,
             restores: None,

@@ -28,7 +28,7 @@ impl Images {
         for manifest in manifests {
             for component in &manifest.components {
                 let Some(id) = manifest.id(&component.name.value) else { continue };
-                let path = folder(manifest).join(&component.image.value);
+                let path = folder(manifest, component.image.span).join(&component.image.value);
                 let read = tokio::task::spawn_blocking(move || read(&path)).await;
                 let read = read.unwrap_or_else(|_| Err("reading it failed".to_owned()));
                 let image = read.map(|(image, bytes)| {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use wicker_process::Clock;
-use wicker_reconciler::diagnostic::{Problems, Source};
+use wicker_reconciler::diagnostic::{Problems, Source, Span};
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::manifest::{self, Manifest};
 use wicker_reconciler::plan::{self, Plan};
@@ -42,6 +42,9 @@ pub struct Args {
     /// Application manifests. What they link to each other may be deployed in one go.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// A partial manifest to lay over the manifest: what differs in this environment. Repeatable; needs exactly one FILE.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
     /// How long to wait until everything is ready, in seconds.
     #[arg(long, env = "WICKER_DEPLOY_TIMEOUT", default_value_t = 60, value_name = "SECONDS")]
     pub timeout: u64,
@@ -55,7 +58,7 @@ pub struct Args {
 /// # Errors
 /// The manifests have problems, the lattice cannot be reached, or something does not become ready.
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
-    let manifests = read_manifests(&args.files)?;
+    let manifests = read_manifests(&args.files, &args.overlay)?;
     let session = Session::open(&global).await?;
     let wait = (!args.detach).then(|| Duration::from_secs(args.timeout));
     let report = deploy(&session, &manifests, wait).await?;
@@ -63,23 +66,35 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads manifests; the problems of all files come together.
+/// Reads manifests, and what is laid over the only one; the problems of all files come together.
 ///
 /// # Errors
 /// A file cannot be read, or its [`Problems`].
-pub fn read_manifests(files: &[PathBuf]) -> anyhow::Result<Vec<Manifest>> {
+pub fn read_manifests(files: &[PathBuf], overlays: &[PathBuf]) -> anyhow::Result<Vec<Manifest>> {
+    anyhow::ensure!(
+        overlays.is_empty() || files.len() == 1,
+        "--overlay is laid over one manifest, and {} are given: run the verb once for each",
+        files.len()
+    );
+    let overlays: Vec<Source> =
+        overlays.iter().map(|file| read_source(file, "overlay")).collect::<Result<_, _>>()?;
     let mut problems = Problems::default();
     let mut manifests = Vec::with_capacity(files.len());
     for file in files {
-        let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the manifest {shown}"))?;
-        match manifest::parse(&Source::new(shown, text)) {
+        let source = read_source(file, "manifest")?;
+        match manifest::parse(&source.with_overlays(overlays.clone())) {
             Ok(manifest) => manifests.push(manifest),
             Err(found) => problems.extend(found),
         }
     }
     if problems.is_empty() { Ok(manifests) } else { Err(problems.into()) }
+}
+
+fn read_source(file: &Path, what: &str) -> anyhow::Result<Source> {
+    let shown = file.display().to_string();
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read the {what} {shown}"))?;
+    Ok(Source::new(shown, text))
 }
 
 /// Deploys manifests, one after the other, then waits as long as `wait` for all of them; not at all if `None`.
@@ -160,7 +175,8 @@ async fn write(
     anyhow::bail!(RACES_LOST)
 }
 
-/// Where a manifest's relative paths start.
-fn folder(manifest: &Manifest) -> &Path {
-    Path::new(manifest.source.file()).parent().unwrap_or_else(|| Path::new(""))
+/// Where a relative path of a manifest or overlay starts: in the folder of the file that says it.
+fn folder(manifest: &Manifest, span: Span) -> &Path {
+    let file = Path::new(manifest.source.of(span).file());
+    file.parent().unwrap_or_else(|| Path::new(""))
 }

@@ -58,7 +58,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let output = global.output;
     let config = config::config(args, global)?;
     // What is wrong with a manifest is said before anything is started.
-    let manifests = deploy::read_manifests(&config.manifests())?;
+    let manifests = deploy::read_manifests(&config.manifests(), &[])?;
     let mut signals = StopSignals::listen().context("cannot listen to signals")?;
     let host = tokio::select! {
         // Not cancel-safe, and need not be: the lattice hears of a host with the last thing that its start waits for.

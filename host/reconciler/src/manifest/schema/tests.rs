@@ -61,7 +61,7 @@ fn misfit(schema: &Value, value: &Value) -> Option<String> {
 }
 
 fn as_json(text: &str) -> Value {
-    json(&yaml::parse(&Source::new("app.yaml", text), &mut Problems::default()).unwrap())
+    json(&yaml::parse(&Source::new("app.yaml", text), 0, &mut Problems::default()).unwrap())
 }
 
 fn check(text: &str) {
