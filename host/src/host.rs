@@ -109,6 +109,7 @@ impl Host {
             logs,
             data: Arc::clone(&data),
             launcher,
+            router: Arc::clone(&router),
         };
         let control = Control::start(Parts {
             member: member.clone(),

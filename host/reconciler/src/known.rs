@@ -42,5 +42,9 @@ pub fn default_provider(import: &InterfaceName) -> Option<&'static str> {
     if is_http_import(import) {
         return Some("http-client");
     }
-    (import.namespace == "wasi" && import.package == "keyvalue").then_some("keyvalue-redb")
+    match (import.namespace.as_str(), import.package.as_str()) {
+        ("wasi", "keyvalue") => Some("keyvalue-redb"),
+        ("wasmcloud" | "wicker", "messaging") => Some("messaging-nats"),
+        _ => None,
+    }
 }

@@ -30,12 +30,14 @@ impl Records {
         self.links.values().filter(|link| link.record.source == *source).cloned().collect()
     }
 
-    /// The links that lead to one target.
-    pub(super) fn links_to<'a>(
+    /// The links that lead to one object, or away from it.
+    pub(super) fn links_at<'a>(
         &'a self,
-        target: &'a ObjectId,
+        id: &'a ObjectId,
     ) -> impl Iterator<Item = &'a Entry<Link>> {
-        self.links.values().filter(move |link| link.record.target == *target)
+        self.links
+            .values()
+            .filter(move |link| link.record.target == *id || link.record.source == *id)
     }
 
     /// Takes in a status record; whether anything changed.

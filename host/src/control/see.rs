@@ -66,18 +66,20 @@ impl Control {
                 if before.as_ref() == Some(&entry) {
                     return;
                 }
-                let targets =
-                    [Some(&entry.record.target), before.as_ref().map(|link| &link.record.target)];
-                for target in targets.into_iter().flatten() {
-                    self.tell_provider(target, &entry);
+                // Those that it leads to, led to, or leads away from.
+                let before = before.as_ref().map(|link| &link.record.target);
+                let told = [Some(&entry.record.source), Some(&entry.record.target), before];
+                for provider in told.into_iter().flatten() {
+                    self.tell_provider(provider, &entry);
                 }
             }
             Change::Deleted { key } => {
-                if let Some(link) = self.records.links.remove(&key)
-                    && let Some(provider) = self.provider(&link.record.target)
-                {
-                    let Link { source, scope, name, .. } = &link.record;
-                    provider.remove_link(source, scope, name, link.revision);
+                if let Some(link) = self.records.links.remove(&key) {
+                    let Link { source, scope, name, target, .. } = &link.record;
+                    for provider in [source, target].into_iter().filter_map(|id| self.provider(id))
+                    {
+                        provider.remove_link(source, scope, name, link.revision);
+                    }
                 }
             }
             Change::Current => {}
@@ -93,8 +95,8 @@ impl Control {
     }
 
     /// Tells a provider here of a link, and lets it open it; its failure is in the provider's health and log.
-    pub(super) fn tell_provider(&self, target: &ObjectId, link: &Entry<Link>) {
-        if let Some(provider) = self.provider(target) {
+    pub(super) fn tell_provider(&self, id: &ObjectId, link: &Entry<Link>) {
+        if let Some(provider) = self.provider(id) {
             let record = LinkRecord { link: link.record.clone(), revision: link.revision };
             self.parts
                 .member

@@ -21,6 +21,7 @@ use wicker_provider::{
 };
 
 use crate::data_dir::DataDir;
+use crate::link::Router;
 use crate::logs::Logs;
 use crate::member::Member;
 use crate::provider::process::{Launcher, Process};
@@ -43,6 +44,8 @@ pub struct Starter {
     pub data: Arc<DataDir>,
     /// Launches provider processes.
     pub launcher: Launcher,
+    /// Carries the calls that providers here make.
+    pub router: Arc<Router>,
 }
 
 /// Something that runs.
@@ -180,7 +183,8 @@ impl Starter {
             tasks: self.member.tasks.child(),
         };
         let links = Arc::new(StoreLinks(self.member.store.clone()));
-        let start = ProviderStart { environment, config: provider.config.clone(), links };
+        let calls = Arc::clone(&self.router) as _;
+        let start = ProviderStart { environment, config: provider.config.clone(), links, calls };
         builtin.start(start).await.map_err(|error| match &error {
             ProviderError::Config(_) => Failure::lasting(&error),
             ProviderError::Backend { .. } => Failure::passing(&error),

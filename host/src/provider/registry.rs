@@ -8,6 +8,7 @@ static BUILTINS: &[Builtin] = &[
     Builtin::of::<keyvalue_redb::Redb>(),
     Builtin::of::<keyvalue_redis::Redis>(),
     Builtin::of::<keyvalue_nats::Nats>(),
+    Builtin::of::<messaging_nats::Nats>(),
     Builtin::of::<http_client::HttpClient>(),
     Builtin::of::<http_server::HttpServer>(),
 ];

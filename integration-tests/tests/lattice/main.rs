@@ -21,6 +21,7 @@ mod languages;
 mod load;
 mod lost;
 mod operate;
+mod messages;
 mod processes;
 mod secrets;
 mod signatures;

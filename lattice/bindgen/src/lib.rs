@@ -33,7 +33,7 @@ use proc_macro::TokenStream;
 ///   `own<bucket>` inside a value is `Own<Self::Bucket>`. An interface that uses another's resource has that one's
 ///   trait as supertrait;
 /// - `serve::<L>()`: the interface, served by a link type that implements the trait;
-/// - `Client`: the calling side;
+/// - `Client`: the calling side, and `import()`: the interface, as one that a provider calls;
 /// - `name()`: the interface's full name.
 #[proc_macro]
 pub fn bindgen(arguments: TokenStream) -> TokenStream {

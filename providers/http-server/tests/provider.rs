@@ -92,7 +92,8 @@ impl Lattice {
             tasks: Tasks::default(),
         };
         let config = serde_json::json!({ "listen": free });
-        let start = ProviderStart { environment, config, links: Arc::new(NoLinkSource) };
+        let (links, calls) = (Arc::new(NoLinkSource), Arc::new(NoLinkSource));
+        let start = ProviderStart { environment, config, links, calls };
         let instance = Builtin::of::<HttpServer>().start(start).await.unwrap();
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { nats, store, server: instance, address: free, client, _server: server }

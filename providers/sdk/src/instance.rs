@@ -22,6 +22,7 @@ use crate::config;
 use crate::gate::Gate;
 use crate::interface::{self, Incoming, Interfaces};
 use crate::link::{Entry, Found, LinkName, LinkRecord, LinkSource, Table};
+use crate::outlet::Outlets;
 use crate::provider::{Provider, ProviderError, ProviderStart};
 use crate::scope::Scope;
 
@@ -47,8 +48,8 @@ pub trait ProviderInstance: Invoke {
     /// What it serves.
     fn world(&self) -> &World;
 
-    /// Tells it of a link that leads to it, or used to (its target says which), and opens it. Resolves when calls
-    /// through it will work. May be told twice, and out of order: revisions decide.
+    /// Tells it of a link that leads to it, or used to (its target says which), or away from it, and opens it. Resolves
+    /// when calls through it will work. May be told twice, and out of order: revisions decide.
     fn apply_link(&self, record: LinkRecord) -> BoxFuture<'_, Result<(), LinkFailure>>;
 
     /// Tells it that a link is gone which was last seen at `revision`. Callers that pinned it may go on for a while.
@@ -98,6 +99,7 @@ pub(crate) async fn start<P: Provider>(
     let (id, tasks) = (start.environment.id.clone(), start.environment.tasks.child());
     let mut environment = start.environment;
     environment.tasks = tasks.clone();
+    let outlets = Outlets::new(id.clone(), start.calls, tasks.child());
     let provider = P::start(config, environment).await?;
     let interfaces = P::interfaces();
     let instance = Arc::new(Instance {
@@ -109,6 +111,7 @@ pub(crate) async fn start<P: Provider>(
         writing: Mutex::new(()),
         reading: Semaphore::new(1),
         source: start.links,
+        outlets,
         gate: Gate::new(limits),
         tasks: tasks.clone(),
     });
@@ -128,6 +131,7 @@ struct Instance<P: Provider> {
     /// One call at a time reads links, so that a thousand calls through a new link make one read.
     reading: Semaphore,
     source: Arc<dyn LinkSource>,
+    outlets: Outlets,
     gate: Gate,
     tasks: Tasks,
 }
@@ -297,6 +301,14 @@ impl<P: Provider> Instance<P> {
         }
     }
 
+    /// Opens a link that leads away from here.
+    async fn feed(&self, record: LinkRecord) -> Result<(), LinkFailure> {
+        let Some(opened) = self.outlets.note(record) else { return Ok(()) };
+        self.outlets.open(&self.provider, &opened).await.inspect_err(|failure| {
+            warn!(provider = %self.id, error = failure as &dyn Error, "link not opened");
+        })
+    }
+
     /// Lets one writer replace the table.
     fn change<T>(&self, change: impl FnOnce(&mut Table<Opened<P::Link>>) -> T) -> T {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -314,10 +326,12 @@ impl<P: Provider> Instance<P> {
 
     /// Why links that should be open are not, for people.
     fn trouble(&self) -> Option<String> {
+        let outlets = self.outlets.failing();
         let failing = self.failing();
         let causes = failing.iter().filter_map(|entry| {
             Some(format!("link of {}: {}", entry.record.link.source, entry.opened.failure()?))
         });
+        let causes = causes.chain(outlets.iter().filter_map(|opened| opened.trouble()));
         let causes: Vec<String> = causes.collect();
         (!causes.is_empty()).then(|| causes.join("; "))
     }
@@ -336,6 +350,9 @@ impl<P: Provider> ProviderInstance for Instance<P> {
 
     fn apply_link(&self, record: LinkRecord) -> BoxFuture<'_, Result<(), LinkFailure>> {
         Box::pin(async move {
+            if self.outlets.owns(&record.link) {
+                return self.feed(record).await;
+            }
             match self.note(record) {
                 Some(entry) => self.open(&entry).await.map(|_| ()).inspect_err(|failure| {
                     warn!(provider = %self.id, error = failure as &dyn Error, "link not opened");
@@ -346,6 +363,10 @@ impl<P: Provider> ProviderInstance for Instance<P> {
     }
 
     fn remove_link(&self, source: &ObjectId, scope: &LinkScope, name: &str, revision: u64) {
+        if *source == self.id {
+            self.outlets.remove(scope, name, revision);
+            return;
+        }
         let name = LinkName { source, scope, name };
         self.change(|links| links.remove(name, revision, Instant::now()));
     }
@@ -362,6 +383,7 @@ impl<P: Provider> ProviderInstance for Instance<P> {
 
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.outlets.drain().await;
             self.provider.drain().await;
             self.gate.drain().await;
             self.reading.close();
@@ -391,6 +413,12 @@ async fn tend<P: Provider>(
             let instance = Arc::clone(&instance);
             // Health and the next call tell how it went.
             tasks.spawn_work(async move { drop(instance.open(&entry).await) });
+        }
+        for opened in instance.outlets.failing() {
+            let instance = Arc::clone(&instance);
+            tasks.spawn_work(async move {
+                drop(instance.outlets.open(&instance.provider, &opened).await);
+            });
         }
     }
 }

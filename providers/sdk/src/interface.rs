@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use wicker_lattice::call::{ByteStream, CallError, Reply, Status};
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
-use wicker_lattice::types::{FunctionType, TypeHash, World};
+use wicker_lattice::types::{FunctionType, Functions, TypeHash, World};
 use wicker_lattice::value::{Decode, Encode, Writer};
 
 /// The parameters of one call.
@@ -76,14 +76,37 @@ impl<L> Interface<L> {
     }
 }
 
-/// All interfaces that a provider serves.
+/// One interface that a provider calls, over links whose source it is.
+#[derive(Debug, Clone)]
+pub struct Import {
+    name: InterfaceName,
+    functions: Functions,
+}
+
+impl Import {
+    /// An interface without functions yet.
+    #[must_use]
+    pub fn new(name: InterfaceName) -> Self {
+        Self { name, functions: Functions::new() }
+    }
+
+    /// Adds a function, by its name in the component ABI.
+    #[must_use]
+    pub fn function(mut self, name: &'static str, ty: FunctionType) -> Self {
+        self.functions.insert(name.to_owned(), ty);
+        self
+    }
+}
+
+/// All interfaces that a provider serves, and those that it calls.
 pub struct Interfaces<L> {
     by_key: HashMap<InterfaceKey, Interface<L>>,
+    imports: Vec<Import>,
 }
 
 impl<L> Default for Interfaces<L> {
     fn default() -> Self {
-        Self { by_key: HashMap::new() }
+        Self { by_key: HashMap::new(), imports: Vec::new() }
     }
 }
 
@@ -101,10 +124,18 @@ impl<L> Interfaces<L> {
         self
     }
 
+    /// Adds one that the provider calls.
+    #[must_use]
+    pub fn calling(mut self, import: Import) -> Self {
+        self.imports.push(import);
+        self
+    }
+
     /// Adds all of `others`.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.by_key.extend(others.by_key);
+        self.imports.extend(others.imports);
         self
     }
 
@@ -116,7 +147,8 @@ impl<L> Interfaces<L> {
         };
         let exports =
             self.by_key.values().map(|each| (each.name.clone(), functions(each))).collect();
-        World { imports: BTreeMap::new(), exports }
+        let imports = self.imports.iter().map(|each| (each.name.clone(), each.functions.clone()));
+        World { imports: imports.collect(), exports }
     }
 
     /// The function that a call asks for, if both ends agree about its signature.

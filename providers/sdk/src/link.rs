@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::time::Instant;
-use wicker_lattice::call::LinkRef;
+use wicker_lattice::call::{Call, CallError, Invocation, Invoke, LinkRef, Status};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::store::record::{Link, Scope};
@@ -54,7 +54,8 @@ pub struct LinkSourceError {
     pub cause: String,
 }
 
-/// A link source without a lattice behind it: the provider knows what it is told, and nothing more.
+/// A link source without a lattice behind it: the provider knows what it is told, and nothing more; as the calls of a
+/// [`ProviderStart`](crate::ProviderStart) it reaches nobody.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoLinkSource;
 
@@ -66,6 +67,13 @@ impl LinkSource for NoLinkSource {
         _name: &'a str,
     ) -> BoxFuture<'a, Result<Option<LinkRecord>, LinkSourceError>> {
         Box::pin(async { Ok(None) })
+    }
+}
+
+impl Invoke for NoLinkSource {
+    fn invoke(&self, call: Call) -> Invocation<'_> {
+        let message = format!("there is no lattice in which {} could run", call.target);
+        Box::pin(async { Err(CallError::new(Status::Unavailable, message)) })
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use wicker_lattice::call::Invoke;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record::{Link, Sharing};
 use wicker_process::Tasks;
@@ -14,6 +15,7 @@ use wicker_process::Tasks;
 use crate::gate::Limits;
 use crate::interface::Interfaces;
 use crate::link::LinkSource;
+use crate::outlet::Outlet;
 
 /// Native code that serves interfaces over links.
 ///
@@ -52,6 +54,17 @@ pub trait Provider: Sized + Send + Sync + 'static {
         link: &Link,
         config: Self::LinkConfig,
     ) -> impl Future<Output = Result<Self::Link, ProviderError>> + Send;
+
+    /// Begins to call the target of a link whose source this provider is, with what happens at its backend. Called once
+    /// for each revision of the link, and returns when that is under way; what goes on is spawned on the outlet's tasks.
+    fn feed(&self, outlet: Outlet) -> impl Future<Output = Result<(), ProviderError>> + Send {
+        async move {
+            let (implementation, target) = (Self::IMPLEMENTATION, outlet.link.target);
+            Err(ProviderError::config(format!(
+                "{implementation} calls nobody, and so not {target}"
+            )))
+        }
+    }
 
     /// Whether it can do its work. Asked every few seconds, and given one second to answer.
     fn health(&self) -> impl Future<Output = Result<(), ProviderError>> + Send {
@@ -106,6 +119,8 @@ pub struct ProviderStart {
     pub config: serde_json::Value,
     /// Where links are read when a call carries one that the provider does not know yet.
     pub links: Arc<dyn LinkSource>,
+    /// Carries the calls of links that lead away from it to wherever their targets run.
+    pub calls: Arc<dyn Invoke>,
 }
 
 impl fmt::Debug for ProviderStart {

@@ -23,6 +23,7 @@ use wicker_provider::lattice::id::ObjectId;
 use wicker_provider::lattice::interface::InterfaceKey;
 use wicker_provider::lattice::link::Binding;
 use wicker_provider::lattice::store::record::{Link, Scope};
+use wicker_provider::link::NoLinkSource;
 use wicker_provider::{
     Builtin, Client, Environment, Health, Interfaces, LinkRecord, LinkSource, LinkSourceError,
     Provider, ProviderError, ProviderInstance, ProviderStart, Sharing,
@@ -186,7 +187,8 @@ impl Room {
             nats: None,
             tasks: wicker_process::Tasks::default(),
         };
-        let start = ProviderStart { environment, config, links: Arc::clone(&written) as _ };
+        let (links, calls) = (Arc::clone(&written) as _, Arc::new(NoLinkSource));
+        let start = ProviderStart { environment, config, links, calls };
         let instance = Builtin::of::<Lamps>().start(start).await.unwrap();
         Self { instance, seen, written }
     }
@@ -417,7 +419,8 @@ async fn config_that_cannot_be_read_does_not_start() {
             tasks: wicker_process::Tasks::default(),
         };
         let links = Arc::new(Written::default());
-        let start = ProviderStart { environment, config, links };
+        let calls = Arc::new(NoLinkSource);
+        let start = ProviderStart { environment, config, links, calls };
         assert!(matches!(Builtin::of::<Lamps>().start(start).await, Err(ProviderError::Config(_))));
     }
 }

@@ -92,7 +92,7 @@ fn entry(contract: &Ident, function: &Planned) -> TokenStream {
     let implementor = quote!(L);
     let place = Place::Implementor(&implementor);
     let (abi_name, name) = (&function.abi_name, names::function(&function.abi_name));
-    let ty = serde_json::to_string(&function.ty).unwrap_or_default();
+    let ty = type_text(function);
     let params: Vec<Ident> = (0..function.params.len()).map(|at| format_ident!("p{at}")).collect();
     let types = function.params.iter().map(|(_, shape)| match shape {
         Shape::Own(handle) | Shape::Borrow(handle) => {
@@ -117,13 +117,28 @@ fn entry(contract: &Ident, function: &Planned) -> TokenStream {
     }
 }
 
+/// A function's type, as the code that is written reads it.
+fn type_text(function: &Planned) -> String {
+    serde_json::to_string(&function.ty).unwrap_or_default()
+}
+
 /// The calling side.
 pub(crate) fn client(module: &Module) -> TokenStream {
     if module.functions.is_empty() {
         return quote!();
     }
     let methods = module.functions.iter().map(client_method);
+    let types = module.functions.iter().map(|function| {
+        let (abi_name, ty) = (&function.abi_name, type_text(function));
+        quote!(.function(#abi_name, codegen::function_type(#ty)))
+    });
     quote! {
+        /// The interface, as one that a provider calls.
+        #[must_use]
+        pub fn import() -> ::wicker_provider::interface::Import {
+            ::wicker_provider::interface::Import::new(name()) #(#types)*
+        }
+
         /// Calls the interface over a link.
         #[derive(Debug, Clone)]
         pub struct Client {

@@ -216,7 +216,8 @@ async fn start_provider(config: serde_json::Value) -> Arc<dyn ProviderInstance> 
         nats: None,
         tasks: Tasks::default(),
     };
-    let start = ProviderStart { environment, config, links: Arc::new(NoLinkSource) };
+    let (links, calls) = (Arc::new(NoLinkSource), Arc::new(NoLinkSource));
+    let start = ProviderStart { environment, config, links, calls };
     Builtin::of::<HttpClient>().start(start).await.unwrap()
 }
 

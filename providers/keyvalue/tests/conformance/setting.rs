@@ -137,7 +137,8 @@ impl InProcess {
             nats: nats.map(|url| NatsAccess { url: url.to_owned(), credentials: None }),
             tasks: tasks.clone(),
         };
-        let start = ProviderStart { environment, config, links: Arc::new(NoLinkSource) };
+        let (links, calls) = (Arc::new(NoLinkSource), Arc::new(NoLinkSource));
+        let start = ProviderStart { environment, config, links, calls };
         let instance = Builtin::of::<P>().start(start).await.unwrap();
         Self { instance, id, tasks, _folder: folder }
     }

@@ -35,6 +35,7 @@ async fn letters_are_numbered_and_go_only_where_the_link_allows() {
         environment,
         config: serde_json::Value::Null,
         links: Arc::new(NoLinkSource),
+        calls: Arc::new(NoLinkSource),
     };
     let instance = Builtin::of::<crate::Outbox>().start(start).await.unwrap();
     let source = ObjectId::bare("shop").unwrap();

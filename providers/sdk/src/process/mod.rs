@@ -7,6 +7,7 @@
 
 pub mod launch;
 pub mod links;
+mod peers;
 pub mod register;
 mod serve;
 pub mod status;

@@ -16,6 +16,7 @@ use wicker_process::signal::StopSignals;
 
 use super::Launch;
 use super::links::{self, StoreLinks};
+use super::peers::Peers;
 use super::register::{Registration, register};
 use super::status::Status;
 use crate::builtin::Builtin;
@@ -101,10 +102,13 @@ pub async fn serve(
         specify(&store, builtin, &launch).await?;
     }
     let tasks = Tasks::default();
-    let instance = start(builtin, &launch, &store, &tasks).await?;
+    let peers = Arc::new(Peers::default());
+    tasks.spawn("peers", Arc::clone(&peers).follow(store.clone(), tasks.clone()));
+    let instance = start(builtin, &launch, &store, (&tasks, Arc::clone(&peers) as _)).await?;
     let serving: Arc<dyn Invoke> = Arc::clone(&instance) as _;
     let rpc =
         Rpc::start(RpcConfig::new(launch.lattice.clone(), launch.process), &nats, serving).await?;
+    peers.join(rpc.clone());
     let status = join(builtin, &launch, (&nats, &store), &instance, &tasks).await?;
     info!(id = %launch.id, process = %launch.process, "provider is ready");
 
@@ -164,7 +168,7 @@ async fn start(
     builtin: &Builtin,
     launch: &Launch,
     store: &Store,
-    tasks: &Tasks,
+    (tasks, calls): (&Tasks, Arc<dyn Invoke>),
 ) -> Result<Arc<dyn ProviderInstance>, ProcessError> {
     let data_dir = launch.data_dir.clone();
     if builtin.sharing() == Sharing::Exclusive {
@@ -183,6 +187,7 @@ async fn start(
         },
         config: launch.config.clone(),
         links: Arc::new(StoreLinks(store.clone())),
+        calls,
     };
     let started = builtin.start(start).await;
     started.map_err(|source| ProcessError::Start { id: launch.id.clone(), source })

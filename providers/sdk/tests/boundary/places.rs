@@ -17,6 +17,7 @@ use wicker_lattice::nats::{Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
 use wicker_lattice::store::record::{Link, Scope};
 use wicker_lattice::testing::NatsServer;
+use wicker_provider::link::NoLinkSource;
 use wicker_provider::{
     Builtin, Client, Environment, Interfaces, LinkRecord, LinkSource, LinkSourceError, NoConfig,
     Provider, ProviderError, ProviderInstance, ProviderStart, Sharing, Stream,
@@ -108,7 +109,8 @@ async fn start(id: &ObjectId) -> Arc<dyn ProviderInstance> {
         tasks: wicker_process::Tasks::default(),
     };
     let config = serde_json::Value::Null;
-    let start = ProviderStart { environment, config, links: Arc::new(OneLink(id.clone())) };
+    let (links, calls) = (Arc::new(OneLink(id.clone())), Arc::new(NoLinkSource));
+    let start = ProviderStart { environment, config, links, calls };
     Builtin::of::<Trials>().start(start).await.unwrap()
 }
 

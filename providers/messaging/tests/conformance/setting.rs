@@ -1,0 +1,277 @@
+//! Where the laws are checked: a provider in this process, or one in a process of its own, links to it and away from it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use messaging_nats::Nats as Provided;
+use tempfile::TempDir;
+use wicker_lattice::call::{Invoke, LinkRef};
+use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
+use wicker_lattice::link::Binding;
+use wicker_lattice::nats::{Nats, NatsConfig};
+use wicker_lattice::rpc::{Rpc, RpcConfig};
+use wicker_lattice::store::record::{Link, ObjectKind, RunState, Running, Scope};
+use wicker_lattice::store::{Record as _, Store, key};
+use wicker_lattice::testing::NatsServer;
+use wicker_process::Tasks;
+use wicker_provider::link::NoLinkSource;
+use wicker_provider::{
+    Builtin, Client, Environment, Launch, LinkRecord, NatsAccess, Provider as _, ProviderInstance,
+    ProviderStart,
+};
+
+use crate::inbox::Inbox;
+
+/// Who plays the host.
+const HOST: &str = "01K0000000000000000000H0ST";
+
+/// Whether a started process becomes a provider.
+const VARIABLE: &str = "WICKER_TEST_PROVIDER";
+
+/// How long anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, wait).await;
+    waited.unwrap_or_else(|_| panic!("{what} did not happen within {PATIENCE:?}"))
+}
+
+pub(crate) fn become_provider() {
+    if std::env::var_os(VARIABLE).is_none() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let run = wicker_provider::process::run_builtin(Builtin::of::<Provided>(), Vec::new());
+    let code = runtime.block_on(run);
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+}
+
+/// A provider, a component's inbox, and the broker's other users.
+pub(crate) struct Room {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) outside: async_nats::Client,
+    id: ObjectId,
+    revisions: AtomicU64,
+    place: Place,
+    _nats: NatsServer,
+    folder: TempDir,
+}
+
+enum Place {
+    Here { instance: Arc<dyn ProviderInstance>, tasks: Tasks },
+    There(Box<There>),
+}
+
+struct There {
+    child: Child,
+    stdin: ChildStdin,
+    process: ProcessId,
+    store: Store,
+    rpc: Rpc,
+}
+
+fn config(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+impl Room {
+    pub(crate) async fn in_process(nats: NatsServer) -> Self {
+        let (folder, tasks) = (tempfile::tempdir().unwrap(), Tasks::default());
+        let (inbox, id) = (Arc::new(Inbox::default()), provider());
+        let environment = Environment {
+            lattice: "default".to_owned(),
+            id: id.clone(),
+            data_dir: folder.path().to_owned(),
+            nats: Some(NatsAccess { url: nats.url().to_owned(), credentials: None }),
+            tasks: tasks.clone(),
+        };
+        let (links, calls) = (Arc::new(NoLinkSource), Arc::clone(&inbox) as _);
+        let start = ProviderStart { environment, config: serde_json::Value::Null, links, calls };
+        let instance = Builtin::of::<Provided>().start(start).await.unwrap();
+        Self::new(nats, folder, inbox, Place::Here { instance, tasks }).await
+    }
+
+    pub(crate) async fn process(nats: NatsServer) -> Self {
+        let (folder, inbox) = (tempfile::tempdir().unwrap(), Arc::new(Inbox::default()));
+        let connection = Nats::connect(NatsConfig::at(nats.url())).await.unwrap();
+        let store = Store::open(&connection.jetstream(), "default", 1).await.unwrap();
+        let host: ProcessId = HOST.parse().unwrap();
+        let caller = RpcConfig::new("default", host);
+        let rpc = Rpc::start(caller, &connection, Arc::clone(&inbox) as _).await.unwrap();
+        store.put(&runs_here(host)).await.unwrap();
+        let launch = Launch {
+            lattice: "default".to_owned(),
+            nats: nats.url().to_owned(),
+            credentials: None,
+            process: ProcessId::generate(),
+            id: provider(),
+            config: serde_json::Value::Null,
+            data_dir: folder.path().to_owned(),
+            host: None,
+            token: None,
+            generation: 0,
+            log: "info".to_owned(),
+            log_json: false,
+        };
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "provider_process", "--nocapture"])
+            .env(VARIABLE, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        writeln!(stdin, "{}", serde_json::to_string(&launch).unwrap()).unwrap();
+        let process = launch.process;
+        eventually("the provider is ready", || async {
+            let running = store.get::<Running>(&key::running(&launch.id, process)).await.unwrap();
+            running.filter(|entry| entry.record.state == RunState::Ready)
+        })
+        .await;
+        let place = Place::There(Box::new(There { child, stdin, process, store, rpc }));
+        Self::new(nats, folder, inbox, place).await
+    }
+
+    async fn new(nats: NatsServer, folder: TempDir, inbox: Arc<Inbox>, place: Place) -> Self {
+        let outside = async_nats::connect(nats.url()).await.unwrap();
+        let (id, revisions) = (provider(), AtomicU64::new(1));
+        Self { inbox, outside, id, revisions, place, _nats: nats, folder }
+    }
+
+    /// A component's link to the provider, for `package`.
+    pub(crate) async fn sender(
+        &self,
+        source: &str,
+        package: &str,
+        settings: &[(&str, &str)],
+    ) -> Client {
+        let source = ObjectId::bare(source).unwrap();
+        let link = link(source.clone(), package, ("default", self.id.clone()), settings);
+        let revision = self.write(link).await;
+        let invoke: Arc<dyn Invoke> = match &self.place {
+            Place::Here { instance, .. } => Arc::clone(instance) as _,
+            Place::There(there) => there.rpc.remote(there.process),
+        };
+        let link = LinkRef { name: "default".into(), revision };
+        Client::new(source, Binding { target: self.id.clone(), link, invoke })
+    }
+
+    /// A subscription called `name`, which is open when this returns.
+    pub(crate) async fn subscribe(&self, name: &str, package: &str, settings: &[(&str, &str)]) {
+        self.write(link(self.id.clone(), package, (name, inbox()), settings)).await;
+        let settings = config(settings);
+        let subject = settings.get("subjects").unwrap().replace(['*', '>'], "x");
+        eventually("the subscription is open", || async {
+            let probe = self.outside.publish_with_headers(
+                subject.clone(),
+                Default::default(),
+                "probe".into(),
+            );
+            probe.await.unwrap();
+            self.outside.flush().await.unwrap();
+            self.inbox.was_probed(&subject).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn unsubscribe(&self, name: &str, package: &str) {
+        let link = link(self.id.clone(), package, (name, inbox()), &[]);
+        match &self.place {
+            Place::Here { instance, .. } => {
+                let revision = self.revisions.fetch_add(1, Ordering::Relaxed);
+                instance.remove_link(&link.source, &link.scope, name, revision);
+            }
+            Place::There(there) => there.store.delete::<Link>(&link.key()).await.unwrap(),
+        }
+    }
+
+    async fn write(&self, link: Link) -> u64 {
+        match &self.place {
+            Place::Here { instance, .. } => {
+                let revision = self.revisions.fetch_add(1, Ordering::Relaxed);
+                instance.apply_link(LinkRecord { link, revision }).await.unwrap();
+                revision
+            }
+            Place::There(there) => there.store.put(&link).await.unwrap(),
+        }
+    }
+
+    pub(crate) async fn end(self) {
+        match self.place {
+            Place::Here { instance, tasks } => {
+                soon("its drain", instance.drain()).await;
+                tasks.stop();
+            }
+            Place::There(there) => {
+                let There { mut child, stdin, .. } = *there;
+                drop(stdin);
+                let status = tokio::task::spawn_blocking(move || child.wait().unwrap());
+                assert!(soon("its end", status).await.unwrap().success());
+            }
+        }
+        drop(self.folder);
+    }
+}
+
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    condition: impl Fn() -> F,
+) -> T {
+    let wait = async {
+        loop {
+            if let Some(found) = condition().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(what, wait).await
+}
+
+fn provider() -> ObjectId {
+    ObjectId::bare(Provided::IMPLEMENTATION).unwrap()
+}
+
+fn inbox() -> ObjectId {
+    ObjectId::bare("inbox").unwrap()
+}
+
+fn link(
+    source: ObjectId,
+    package: &str,
+    (name, target): (&str, ObjectId),
+    settings: &[(&str, &str)],
+) -> Link {
+    Link {
+        source,
+        scope: Scope::Package(package.parse().unwrap()),
+        name: name.to_owned(),
+        target,
+        config: config(settings),
+        timeout_ms: None,
+        idempotent: Vec::new(),
+    }
+}
+
+/// What the host would say of the inbox.
+fn runs_here(host: ProcessId) -> Running {
+    Running {
+        object: inbox(),
+        kind: ObjectKind::Component,
+        process: host,
+        incarnation: Incarnation::generate(),
+        host: Some(host),
+        generation: 1,
+        digest: None,
+        serves: Vec::new(),
+        types: None,
+        state: RunState::Ready,
+        reason: None,
+        failed_generation: None,
+        since: "2026-01-01T00:00:00Z".to_owned(),
+    }
+}
