@@ -43,7 +43,7 @@ pub(super) fn links(peers: &[Peer], existing: &[Link]) -> Vec<Link> {
 
 /// The default provider that a link leads to, if it leads to one.
 pub(super) fn default_of(link: &Link) -> Option<&'static str> {
-    ["keyvalue-redb", "http-client"]
+    ["keyvalue-redb", "messaging-nats", "http-client"]
         .into_iter()
         .find(|name| ObjectId::bare(name).is_ok_and(|default| default == link.target))
 }
@@ -129,20 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn keyvalue_and_http_have_defaults_and_what_the_host_serves_needs_none() {
+    fn keyvalue_http_and_messages_have_defaults_and_what_the_host_serves_needs_none() {
         let imports = [
             "wasi:keyvalue/store@0.2.0-draft",
             "wasi:keyvalue/atomics@0.2.0-draft",
             "wasi:http/outgoing-handler@0.2.3",
             "wasi:http/types@0.2.3",
             "wasi:io/streams@0.2.3",
+            "wasmcloud:messaging/consumer@0.2.0",
         ];
         let peers = [peer("counter", &imports, &["wasi:http/incoming-handler@0.2.3"])];
         assert_eq!(
             made(&peers, &[]),
             [
                 "counter wasi:http@0.2 http-client",
-                "counter wasi:keyvalue@0.2.0-draft keyvalue-redb"
+                "counter wasi:keyvalue@0.2.0-draft keyvalue-redb",
+                "counter wasmcloud:messaging@0.2 messaging-nats"
             ]
         );
     }

@@ -25,7 +25,8 @@ struct Messenger;
 impl plain::Guest for Messenger {
     fn handle_message(msg: plain::BrokerMessage) -> Result<(), String> {
         let subject = msg.reply_to.unwrap_or_else(|| "handled".to_owned());
-        let answer = wasmcloud::messaging::types::BrokerMessage { subject, body: msg.body, reply_to: None };
+        let answer =
+            wasmcloud::messaging::types::BrokerMessage { subject, body: msg.body, reply_to: None };
         wasmcloud::messaging::consumer::publish(&answer)
     }
 }
@@ -36,9 +37,17 @@ impl counted::Guest for Messenger {
         if message.body.starts_with(b"twice") && count == 1 {
             return Err("once more".to_owned());
         }
-        let headers = vec![("count".to_owned(), count.to_string()), ("id".to_owned(), id.unwrap_or_default())];
+        let headers = vec![
+            ("count".to_owned(), count.to_string()),
+            ("id".to_owned(), id.unwrap_or_default()),
+        ];
         let subject = "handled".to_owned();
-        let told = wicker::messaging::types::Message { subject, body: message.body, reply_to: None, headers };
+        let told = wicker::messaging::types::Message {
+            subject,
+            body: message.body,
+            reply_to: None,
+            headers,
+        };
         wicker::messaging::consumer::publish(&told).map_err(|error| format!("{error:?}"))
     }
 }
