@@ -123,6 +123,35 @@ pub mod store {
                 }),
             )
     }
+    /// The interface, as one that a provider calls.
+    #[must_use]
+    pub fn import() -> ::wicker_provider::interface::Import {
+        ::wicker_provider::interface::Import::new(name())
+            .function(
+                "open",
+                codegen::function_type(
+                    "{\"params\":[[\"name\",\"string\"]],\"result\":{\"result\":{\"ok\":{\"own\":[\"demo:shelf/store\",\"shelf\"]},\"err\":{\"variant\":[[\"gone\",null],[\"other\",\"string\"]]}}},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "[constructor]shelf",
+                codegen::function_type(
+                    "{\"params\":[[\"size\",\"u32\"]],\"result\":{\"own\":[\"demo:shelf/store\",\"shelf\"]},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "[method]shelf.get",
+                codegen::function_type(
+                    "{\"params\":[[\"self\",{\"borrow\":[\"demo:shelf/store\",\"shelf\"]}],[\"key\",\"string\"]],\"result\":{\"option\":{\"list\":\"u8\"}},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "[static]shelf.both",
+                codegen::function_type(
+                    "{\"params\":[[\"a\",{\"own\":[\"demo:shelf/store\",\"shelf\"]}],[\"b\",{\"borrow\":[\"demo:shelf/store\",\"shelf\"]}]],\"result\":{\"list\":{\"own\":[\"demo:shelf/store\",\"shelf\"]}},\"is_async\":false}",
+                ),
+            )
+    }
     /// Calls the interface over a link.
     #[derive(Debug, Clone)]
     pub struct Client {
@@ -293,6 +322,23 @@ pub mod swap {
                     let result = <L as Swap>::commit(&link, p0.0).await;
                     Ok(codegen::answer(&result))
                 }),
+            )
+    }
+    /// The interface, as one that a provider calls.
+    #[must_use]
+    pub fn import() -> ::wicker_provider::interface::Import {
+        ::wicker_provider::interface::Import::new(name())
+            .function(
+                "[static]attempt.new",
+                codegen::function_type(
+                    "{\"params\":[[\"shelf\",{\"borrow\":[\"demo:shelf/store\",\"shelf\"]}]],\"result\":{\"result\":{\"ok\":{\"own\":[\"demo:shelf/swap\",\"attempt\"]},\"err\":{\"variant\":[[\"gone\",null],[\"other\",\"string\"]]}}},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "commit",
+                codegen::function_type(
+                    "{\"params\":[[\"attempt\",{\"own\":[\"demo:shelf/swap\",\"attempt\"]}]],\"result\":{\"result\":{\"ok\":null,\"err\":{\"variant\":[[\"problem\",{\"variant\":[[\"gone\",null],[\"other\",\"string\"]]}],[\"lost\",{\"own\":[\"demo:shelf/swap\",\"attempt\"]}]]}}},\"is_async\":false}",
+                ),
             )
     }
     /// Calls the interface over a link.

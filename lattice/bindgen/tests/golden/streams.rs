@@ -151,6 +151,35 @@ pub mod files {
                 }),
             )
     }
+    /// The interface, as one that a provider calls.
+    #[must_use]
+    pub fn import() -> ::wicker_provider::interface::Import {
+        ::wicker_provider::interface::Import::new(name())
+            .function(
+                "store",
+                codegen::function_type(
+                    "{\"params\":[[\"file\",{\"record\":[[\"name\",\"string\"],[\"body\",{\"stream\":\"u8\"}]]}]],\"result\":{\"result\":{\"ok\":\"u64\",\"err\":\"string\"}},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "load",
+                codegen::function_type(
+                    "{\"params\":[[\"at\",{\"record\":[[\"name\",\"string\"]]}]],\"result\":{\"option\":{\"record\":[[\"name\",\"string\"],[\"body\",{\"stream\":\"u8\"}]]}},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "copy",
+                codegen::function_type(
+                    "{\"params\":[[\"from\",{\"stream\":\"u8\"}]],\"result\":{\"stream\":\"u8\"},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "pick",
+                codegen::function_type(
+                    "{\"params\":[[\"from\",{\"variant\":[[\"none\",null],[\"one\",{\"record\":[[\"name\",\"string\"],[\"body\",{\"stream\":\"u8\"}]]}]]}]],\"result\":{\"variant\":[[\"none\",null],[\"one\",{\"record\":[[\"name\",\"string\"],[\"body\",{\"stream\":\"u8\"}]]}]]},\"is_async\":false}",
+                ),
+            )
+    }
     /// Calls the interface over a link.
     #[derive(Debug, Clone)]
     pub struct Client {

@@ -223,6 +223,29 @@ pub mod all {
                 }),
             )
     }
+    /// The interface, as one that a provider calls.
+    #[must_use]
+    pub fn import() -> ::wicker_provider::interface::Import {
+        ::wicker_provider::interface::Import::new(name())
+            .function(
+                "echo",
+                codegen::function_type(
+                    "{\"params\":[[\"value\",{\"record\":[[\"name\",\"string\"],[\"payload\",{\"list\":\"u8\"}],[\"shape\",{\"option\":{\"variant\":[[\"none\",null],[\"circle\",\"f32\"],[\"path\",{\"list\":{\"record\":[[\"x\",\"s32\"],[\"type\",\"f64\"]]}}]]}}],[\"colour\",{\"enum\":[\"red\",\"light-blue\"]}],[\"rights\",{\"flags\":[\"read\",\"write\",\"exec-all\"]}],[\"pair\",{\"tuple\":[\"char\",\"u16\"]}],[\"outcome\",{\"result\":{\"ok\":null,\"err\":\"string\"}}]]}]],\"result\":{\"record\":[[\"name\",\"string\"],[\"payload\",{\"list\":\"u8\"}],[\"shape\",{\"option\":{\"variant\":[[\"none\",null],[\"circle\",\"f32\"],[\"path\",{\"list\":{\"record\":[[\"x\",\"s32\"],[\"type\",\"f64\"]]}}]]}}],[\"colour\",{\"enum\":[\"red\",\"light-blue\"]}],[\"rights\",{\"flags\":[\"read\",\"write\",\"exec-all\"]}],[\"pair\",{\"tuple\":[\"char\",\"u16\"]}],[\"outcome\",{\"result\":{\"ok\":null,\"err\":\"string\"}}]]},\"is_async\":false}",
+                ),
+            )
+            .function(
+                "nothing",
+                codegen::function_type(
+                    "{\"params\":[],\"result\":null,\"is_async\":false}",
+                ),
+            )
+            .function(
+                "many",
+                codegen::function_type(
+                    "{\"params\":[[\"a\",\"bool\"],[\"b\",\"u8\"],[\"c\",\"u64\"],[\"d\",\"s8\"],[\"e\",\"s64\"],[\"f\",{\"list\":\"string\"}]],\"result\":{\"result\":{\"ok\":{\"list\":\"u8\"},\"err\":null}},\"is_async\":true}",
+                ),
+            )
+    }
     /// Calls the interface over a link.
     #[derive(Debug, Clone)]
     pub struct Client {
