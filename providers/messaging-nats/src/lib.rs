@@ -8,7 +8,7 @@
 //! they are handled in order as long as none fails. *Limits*: messages up to the server's `max_payload` (1 MiB by
 //! default); subjects of the lattice and of NATS itself are refused.
 //!
-//! Replicable: the state is in NATS. [`consume`] and [`durable`] are subscriptions, [`send`] the other way.
+//! Replicable: the state is in NATS. Read `send` for the way out, `consume` and `durable` for subscriptions.
 
 mod config;
 mod consume;
