@@ -32,7 +32,7 @@ guests: ## Builds the example components
 	@cd examples && cargo build --release --target wasm32-wasip2 --target-dir ../$(GUEST_DIR)
 	@for name in $(EXAMPLES); do cp $(GUEST_DIR)/wasm32-wasip2/release/$$name.wasm examples/$$name/$$name.wasm; done
 
-build: ## Builds the release `wicker` (the first time takes some minutes)
+build: ## Builds the release `wicker` (about ten minutes on two cores, the first time)
 	$(call say,building wicker (release))
 	@cargo build --release --bin wicker
 

@@ -160,8 +160,10 @@ impl Object {
         steps.extend(self.roll(spec));
         let is_covered = self.is_covered(&wanted, generation);
         let leaving = self.placements.iter().filter(|(host, _)| !wanted.contains(host));
-        // A host that lives goes on serving until those that follow it are ready; one that is gone serves nothing.
-        let leaving = leaving.filter(|(host, _)| is_covered || hosts.get(**host).is_none());
+        // A host that lives goes on serving until those that follow it are ready; one that is gone serves nothing. Where
+        // nobody can follow, everything stays where it is: it runs again when its host comes back.
+        let is_followed = |host: &ProcessId| !wanted.is_empty() && hosts.get(*host).is_none();
+        let leaving = leaving.filter(|(host, _)| is_covered || is_followed(host));
         steps.extend(leaving.map(|(_, stored)| remove(stored)));
         Decision { steps, may_grow: choice.may_grow }
     }
