@@ -15,7 +15,7 @@ pub struct Event {
     /// What kind of thing.
     pub kind: EventKind,
     /// About what, if about an object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub object: Option<ObjectId>,
     /// Who tells it.
     pub process: ProcessId,

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(value_name = "INTERFACE.FUNCTION")]
     pub function: String,
     /// One value for each parameter, in WAVE: `'"apple"' 3 '{name: "x", tags: [red]}'`.
-    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
     pub arguments: Vec<String>,
     /// How long to wait for the answer, in seconds.
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]

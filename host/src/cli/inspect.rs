@@ -110,6 +110,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         Ok(id) => print(session.output, &object(&inventory, &id, shown)),
         Err(no_object) => match inventory::host(&inventory, &args.what) {
             Ok(found) => print(session.output, &host(&inventory, found.process)?),
+            Err(ambiguous) if inventory::is_host(&inventory, &args.what) => bail!(ambiguous),
             Err(_) => bail!(no_object),
         },
     }

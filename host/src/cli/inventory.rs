@@ -97,9 +97,7 @@ pub fn object(inventory: &Inventory, text: &str) -> anyhow::Result<ObjectId> {
 /// # Errors
 /// None or several are called so.
 pub fn host<'a>(inventory: &'a Inventory, text: &str) -> anyhow::Result<&'a Host> {
-    let ending = text.to_ascii_uppercase();
-    let is_meant = |host: &&Host| host.name == text || host.process.to_string().ends_with(&ending);
-    let found: Vec<&Host> = inventory.hosts.iter().filter(is_meant).collect();
+    let found: Vec<&Host> = inventory.hosts.iter().filter(|host| may_mean(host, text)).collect();
     match found.as_slice() {
         [one] => Ok(one),
         [] => {
@@ -111,6 +109,16 @@ pub fn host<'a>(inventory: &'a Inventory, text: &str) -> anyhow::Result<&'a Host
             bail!("`{text}` may mean host {}: write an id, or its last letters", ids.join(" or "))
         }
     }
+}
+
+/// Whether `text` means one live host or several.
+#[must_use]
+pub fn is_host(inventory: &Inventory, text: &str) -> bool {
+    inventory.hosts.iter().any(|host| may_mean(host, text))
+}
+
+fn may_mean(host: &Host, text: &str) -> bool {
+    host.name == text || host.process.to_string().ends_with(&text.to_ascii_uppercase())
 }
 
 /// Fails where nobody could run anything.

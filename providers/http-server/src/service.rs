@@ -84,7 +84,8 @@ impl<T: HttpTarget> Requests<T> {
             return Err(HttpError::new(StatusCode::NOT_IMPLEMENTED, "no tunnels here"));
         }
         let mut hosts = request.headers().get_all(HOST).iter();
-        let has_host = hosts.next().is_some() || request.uri().authority().is_some();
+        let named = hosts.next().is_some_and(|host| !host.is_empty());
+        let has_host = named || request.uri().authority().is_some();
         if hosts.next().is_some() || !has_host && request.version() == Version::HTTP_11 {
             return Err(HttpError::new(StatusCode::BAD_REQUEST, "one host header is needed"));
         }

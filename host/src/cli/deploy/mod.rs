@@ -92,8 +92,13 @@ pub fn read_manifests(files: &[PathBuf], overlays: &[PathBuf]) -> anyhow::Result
 
 fn read_source(file: &Path, what: &str) -> anyhow::Result<Source> {
     let shown = file.display().to_string();
+    let text = std::fs::read(file).with_context(|| format!("cannot read the {what} {shown}"))?;
+    anyhow::ensure!(
+        !text.starts_with(b"\0asm"),
+        "{shown} is a component, not a {what}: run it with `wicker up {shown}`"
+    );
     let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read the {what} {shown}"))?;
+        String::from_utf8(text).with_context(|| format!("the {what} {shown} is not text"))?;
     Ok(Source::new(shown, text))
 }
 

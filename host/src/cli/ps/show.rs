@@ -40,7 +40,7 @@ impl fmt::Display for Ps {
 fn hosts_table(rows: &[HostRow]) -> Table {
     let mut table = Table::new(["HOST", "ID", "HTTP", "STATE", "LABELS"]);
     for row in rows {
-        let labels = row.labels.iter().filter(|(key, _)| *key != "host");
+        let labels = row.labels.iter().filter(|(key, _)| !["host", "id"].contains(&key.as_str()));
         let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
         let state = state_and_reason(row.state, row.reason.as_deref());
         let http = row.http.clone().unwrap_or_default();

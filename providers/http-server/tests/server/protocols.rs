@@ -158,6 +158,7 @@ async fn request_without_host_and_tunnel_are_refused() {
     for (head, status) in [
         ("GET / HTTP/1.1\r\n", "400"),
         ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n", "400"),
+        ("GET / HTTP/1.1\r\nhost:\r\n", "400"),
         ("CONNECT b.example:443 HTTP/1.1\r\nhost: b.example\r\n", "501"),
         ("GET / HTTP/1.0\r\n", "200"),
     ] {

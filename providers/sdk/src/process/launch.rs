@@ -137,7 +137,7 @@ struct Flags {
     #[arg(long, env = "WICKER_LATTICE", default_value = "default")]
     lattice: String,
     /// Servers of the lattice's NATS system, joined by commas.
-    #[arg(long, env = "WICKER_NATS", default_value = "nats://127.0.0.1:4222")]
+    #[arg(long, env = "WICKER_NATS_URL", default_value = "nats://127.0.0.1:4222")]
     nats: String,
     /// File of NATS credentials.
     #[arg(long, env = "WICKER_NATS_CREDENTIALS")]
