@@ -13,19 +13,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wicker_lattice::call::Status;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::ProcessId;
-use wicker_lattice::nats::ConnectionState;
 use wicker_lattice::store::lease::{Leased, Leases, RENEW_EVERY};
 use wicker_lattice::store::record::{Host, ProviderProcess, Running};
 use wicker_lattice::store::{Change, Entry, Record as _, StoreError, key};
 
+use super::outage::Outages;
 use super::post::Post;
 use crate::member::Member;
 
 /// A process that lives answers within milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// How long others may take to return to a NATS server that was away: clients pause before they try again.
-const RETURN: Duration = Duration::from_secs(8);
 
 /// How long one write, or one look at all status records, may take.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,22 +54,21 @@ impl<'a> Round<'a> {
     }
 
     /// Returns when another host has the post.
-    pub(super) async fn serve(mut self, post: &mut Post) {
+    pub(super) async fn serve(mut self, post: &mut Post, outages: &mut Outages) {
         let store = &self.member.store;
         let mut hosts = store.watch::<Host>(&Host::all());
         let mut providers = store.watch::<ProviderProcess>(&ProviderProcess::all());
-        let mut connection = self.member.nats.state();
         let mut ticks = interval(RENEW_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.listen(*connection.borrow_and_update(), Instant::now());
+        self.listen(outages);
         loop {
             let expiry = self.leases.next_expiry(Instant::now());
             tokio::select! {
                 // Cancel-safe, all. Renewals first: none that has arrived may count as missing.
                 biased;
-                _ = connection.changed() => {
-                    let state = *connection.borrow_and_update();
-                    self.listen(state, Instant::now() + RETURN);
+                () = outages.changed() => {
+                    self.listen(outages);
+                    post.predecessor = None;
                 }
                 change = hosts.next() => self.see_host(change),
                 change = providers.next() => self.see_provider(change),
@@ -87,15 +83,12 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// While the connection is away, and for a lease after `since` when it is back, nobody is presumed dead.
-    fn listen(&mut self, state: ConnectionState, since: Instant) {
-        match state {
-            ConnectionState::Connected => {
-                // Anew, too, where the outage was so short that only its end was seen.
-                self.leases.stop_listening();
-                self.leases.start_listening(since);
-            }
-            ConnectionState::Disconnected => self.leases.stop_listening(),
+    /// While the connection is away, and for a time after it is back, nobody is presumed dead.
+    fn listen(&mut self, outages: &Outages) {
+        // Anew, too, where the outage was so short that only its end was seen.
+        self.leases.stop_listening();
+        if outages.is_connected() {
+            self.leases.start_listening(outages.counts_from());
         }
     }
 

@@ -8,6 +8,7 @@
 mod act;
 mod follow;
 mod lost;
+mod outage;
 mod post;
 
 use std::convert::Infallible;
@@ -20,6 +21,7 @@ use crate::member::Member;
 use act::Actor;
 use follow::Feed;
 use lost::Round;
+use outage::Outages;
 
 /// How long changes are gathered before it acts on them: those of one deployment come together.
 const GATHER: Duration = Duration::from_millis(3);
@@ -38,11 +40,12 @@ pub fn start(member: &Member) {
 /// Waits for the post, acts while it holds it, waits again; until the host's tasks are asked to stop.
 async fn take_turns(member: Member) -> Result<(), Infallible> {
     let tasks = member.tasks.clone();
+    let mut outages = Outages::new(&member);
     loop {
         let mut post = tokio::select! {
             // Cancel-safe: a post that was claimed a moment ago is free again after a lease.
             () = tasks.stopping() => return Ok(()),
-            post = post::wait_for_post(&member) => post,
+            post = post::wait_for_post(&member, &mut outages) => post,
         };
         tracing::debug!("this host's reconciler acts");
         tokio::select! {
@@ -51,7 +54,7 @@ async fn take_turns(member: Member) -> Result<(), Infallible> {
                 post.resign(&member).await;
                 return Ok(());
             }
-            () = Round::new(&member).serve(&mut post) => tracing::debug!("another host's reconciler acts"),
+            () = Round::new(&member).serve(&mut post, &mut outages) => tracing::debug!("another host's reconciler acts"),
             never = reconcile(&member) => match never {},
         }
     }

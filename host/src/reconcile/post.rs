@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use wicker_lattice::id::ProcessId;
 use wicker_lattice::store::lease::{LEASE, RENEW_EVERY};
 use wicker_lattice::store::record::Leader;
 use wicker_lattice::store::{Change, Entry, StoreError, key};
 
+use super::outage::Outages;
 use crate::member::Member;
 
 /// How long taking it may take.
@@ -45,15 +46,23 @@ impl Post {
 }
 
 /// Resolves once it is this host's turn.
-pub(super) async fn wait_for_post(member: &Member) -> Post {
+pub(super) async fn wait_for_post(member: &Member, outages: &mut Outages) -> Post {
     let mut watch = member.store.watch::<Leader>(key::LEADER);
     let mut holder: Option<Entry<Leader>> = None;
-    let mut heard = Instant::now();
+    let mut heard = outages.counts_from();
     loop {
-        match timeout_at(heard + LEASE, watch.next()).await {
+        let seen = tokio::select! {
+            // Cancel-safe, both.
+            () = outages.changed() => {
+                heard = outages.counts_from();
+                continue;
+            }
+            seen = timeout_at(heard + LEASE, watch.next()) => seen,
+        };
+        match seen {
             Ok(Change::Put(entry)) => {
                 let is_ours_of_old = entry.record.process == member.process;
-                (holder, heard) = (Some(entry), Instant::now());
+                (holder, heard) = (Some(entry), outages.counts_from());
                 if !is_ours_of_old {
                     continue;
                 }
@@ -62,8 +71,10 @@ pub(super) async fn wait_for_post(member: &Member) -> Post {
             Ok(Change::Deleted { .. }) => holder = None,
             Ok(Change::Current) | Err(_) => {}
         }
-        heard = Instant::now();
-        if let Some(post) = claim(member, holder.as_ref()).await {
+        heard = outages.counts_from();
+        if outages.is_connected()
+            && let Some(post) = claim(member, holder.as_ref()).await
+        {
             return post;
         }
     }
