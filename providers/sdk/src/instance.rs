@@ -72,7 +72,7 @@ pub enum Health {
     Degraded(String),
 }
 
-/// A link could not be opened. It is tried again with the next call.
+/// A link could not be opened. It is tried again with the next call that comes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot open the link of {source_id} for {scope}: {cause}")]
 pub struct LinkFailure {
@@ -82,6 +82,8 @@ pub struct LinkFailure {
     pub scope: String,
     /// Why.
     pub cause: String,
+    /// Trying again changes nothing: its config is wrong. Callers are told so at once.
+    pub is_final: bool,
 }
 
 /// What `P` serves.
@@ -205,9 +207,10 @@ impl<P: Provider> Instance<P> {
             Found::Use(entry) => entry,
             Found::Unknown => self.read_link(call, interface).await?,
         };
-        self.open(&entry)
-            .await
-            .map_err(|failure| CallError::new(Status::Unavailable, failure.to_string()))
+        self.open(&entry).await.map_err(|failure| {
+            let status = if failure.is_final { Status::Denied } else { Status::Unavailable };
+            CallError::new(status, failure.to_string())
+        })
     }
 
     fn find(&self, call: &Scope, interface: &InterfaceKey) -> Found<Opened<P::Link>> {
@@ -296,7 +299,8 @@ impl<P: Provider> Instance<P> {
                 let cause = error.chain();
                 *failure = Some(cause.clone());
                 let (source_id, scope) = (record.link.source.clone(), record.link.scope.as_str());
-                Err(LinkFailure { source_id, scope: scope.to_owned(), cause })
+                let is_final = matches!(error, ProviderError::Config(_));
+                Err(LinkFailure { source_id, scope: scope.to_owned(), cause, is_final })
             }
         }
     }

@@ -130,11 +130,13 @@ impl Outlets {
         if let Some(replaced) = opened.take_replaced() {
             replaced.stop();
         }
-        let cause = outcome.err().map(|error| error.chain());
+        let outcome = outcome.err();
+        let is_final = matches!(outcome, Some(ProviderError::Config(_)));
+        let cause = outcome.map(|error| error.chain());
         opened.failure.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&cause);
         cause.map_or(Ok(()), |cause| {
             let scope = opened.record.link.scope.as_str().to_owned();
-            Err(LinkFailure { source_id: self.source.clone(), scope, cause })
+            Err(LinkFailure { source_id: self.source.clone(), scope, cause, is_final })
         })
     }
 

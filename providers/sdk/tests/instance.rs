@@ -318,6 +318,15 @@ async fn caller_without_a_link_here_is_denied() {
 }
 
 #[tokio::test]
+async fn link_whose_config_is_wrong_is_refused_at_once() {
+    let room = Room::new(serde_json::Value::Null).await;
+    let failure = room.instance.apply_link(record("desk", "lamps", 3, &[])).await.unwrap_err();
+    assert!(failure.is_final, "{failure}");
+    let error = room.caller("desk", 3).who().await.unwrap_err();
+    assert_eq!((error.status, error.message), (Status::Denied, failure.to_string()));
+}
+
+#[tokio::test]
 async fn link_that_cannot_be_opened_fails_typed_and_shows() {
     let room = Room::new(serde_json::Value::Null).await;
     let broken = record("desk", "lamps", 3, &[("name", "x"), ("broken", "true")]);
