@@ -7,8 +7,9 @@ use futures::future::BoxFuture;
 use wicker_lattice::store::record::Sharing;
 use wicker_lattice::types::World;
 
+use crate::error::ProviderError;
 use crate::instance::{self, ProviderInstance};
-use crate::provider::{Provider, ProviderError, ProviderStart};
+use crate::provider::{Provider, ProviderStart};
 
 /// A provider implementation that is linked into this program.
 ///

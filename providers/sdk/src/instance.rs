@@ -19,11 +19,12 @@ use wicker_lattice::types::World;
 use wicker_process::Tasks;
 
 use crate::config;
+use crate::error::{LinkFailure, ProviderError};
 use crate::gate::Gate;
 use crate::interface::{self, Incoming, Interfaces};
 use crate::link::{Entry, Found, LinkName, LinkRecord, LinkSource, Table};
-use crate::outlet::Outlets;
-use crate::provider::{Provider, ProviderError, ProviderStart};
+use crate::outlets::Outlets;
+use crate::provider::{Provider, ProviderStart};
 use crate::scope::Scope;
 
 pub use crate::gate::Limits;
@@ -70,20 +71,6 @@ pub enum Health {
     Ready,
     /// It does not, or some of its links do not; why, for people.
     Degraded(String),
-}
-
-/// A link could not be opened. It is tried again with the next call that comes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot open the link of {source_id} for {scope}: {cause}")]
-pub struct LinkFailure {
-    /// Whose link.
-    pub source_id: ObjectId,
-    /// For what.
-    pub scope: String,
-    /// Why.
-    pub cause: String,
-    /// Trying again changes nothing: its config is wrong. Callers are told so at once.
-    pub is_final: bool,
 }
 
 /// What `P` serves.

@@ -1,30 +1,14 @@
-//! Links that lead away from a provider: what happens at its backend becomes calls of their targets.
+//! A link that leads away from a provider: what happens at its backend becomes calls of its target.
 //!
-//! A subscription is one: its source is the provider, its target a component, its config says to what. Each revision is
-//! opened once, before the one that it replaces is stopped, so that nothing in between goes unheard.
+//! A subscription is one: its source is the provider, its target a component, its config says to what.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use futures::future::join_all;
 use serde::de::DeserializeOwned;
-use tokio::sync::OnceCell;
-use wicker_lattice::call::{Invoke, LinkRef};
-use wicker_lattice::id::ObjectId;
-use wicker_lattice::link::Binding;
-use wicker_lattice::store::record::{Link, Scope};
+use wicker_lattice::store::record::Link;
 use wicker_process::Tasks;
 
 use crate::client::Client;
 use crate::config;
-use crate::instance::LinkFailure;
-use crate::link::LinkRecord;
-use crate::provider::{Provider, ProviderError};
-
-/// How long calls that are under way through such links may take when the provider drains.
-const DRAIN_GRACE: Duration = Duration::from_secs(30);
+use crate::error::ProviderError;
 
 /// One revision of a link that leads away from the provider.
 #[derive(Debug)]
@@ -39,165 +23,11 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Its config, read as [`Provider::LinkConfig`] is.
+    /// Its config, read as [`Provider::LinkConfig`](crate::Provider::LinkConfig) is.
     ///
     /// # Errors
     /// [`ProviderError::Config`]: it is not what `T` wants.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         config::read(&self.link.config).map_err(|error| ProviderError::config(error.to_string()))
-    }
-}
-
-/// All such links of one provider.
-pub(crate) struct Outlets {
-    source: ObjectId,
-    calls: Arc<dyn Invoke>,
-    tasks: Tasks,
-    known: Mutex<HashMap<(Scope, String), Known>>,
-}
-
-/// The newest that was heard of one link.
-struct Known {
-    revision: u64,
-    /// `None`: it is gone.
-    current: Option<Arc<Opened>>,
-}
-
-/// One revision.
-pub(crate) struct Opened {
-    record: LinkRecord,
-    tasks: Tasks,
-    is_open: OnceCell<()>,
-    failure: Mutex<Option<String>>,
-    replaced: Mutex<Option<Arc<Opened>>>,
-}
-
-impl Outlets {
-    pub(crate) fn new(source: ObjectId, calls: Arc<dyn Invoke>, tasks: Tasks) -> Self {
-        Self { source, calls, tasks, known: Mutex::default() }
-    }
-
-    /// Whether `link` is one.
-    pub(crate) fn owns(&self, link: &Link) -> bool {
-        link.source == self.source
-    }
-
-    /// Notes a revision; `None` where a newer one is known.
-    pub(crate) fn note(&self, record: LinkRecord) -> Option<Arc<Opened>> {
-        let name = (record.link.scope.clone(), record.link.name.clone());
-        let mut links = self.lock();
-        let known = links.entry(name).or_insert(Known { revision: 0, current: None });
-        if record.revision < known.revision {
-            return None;
-        }
-        if let Some(current) = &known.current
-            && current.record.revision == record.revision
-        {
-            return Some(Arc::clone(current));
-        }
-        let opened = Arc::new(Opened {
-            tasks: self.tasks.child(),
-            is_open: OnceCell::new(),
-            failure: Mutex::new(None),
-            replaced: Mutex::new(known.current.take()),
-            record,
-        });
-        known.revision = opened.record.revision;
-        known.current = Some(Arc::clone(&opened));
-        Some(opened)
-    }
-
-    /// Notes that a link is gone since `revision`, and stops what works for it.
-    pub(crate) fn remove(&self, scope: &Scope, name: &str, revision: u64) {
-        let mut links = self.lock();
-        let gone = Known { revision, current: None };
-        let known = links.entry((scope.clone(), name.to_owned())).or_insert(gone);
-        if revision >= known.revision {
-            known.revision = revision;
-            if let Some(opened) = known.current.take() {
-                opened.stop();
-            }
-        }
-    }
-
-    /// Opens a revision if nobody has.
-    pub(crate) async fn open<P: Provider>(
-        &self,
-        provider: &P,
-        opened: &Opened,
-    ) -> Result<(), LinkFailure> {
-        let outcome = opened.is_open.get_or_try_init(|| provider.feed(self.outlet(opened))).await;
-        if let Some(replaced) = opened.take_replaced() {
-            replaced.stop();
-        }
-        let outcome = outcome.err();
-        let is_final = matches!(outcome, Some(ProviderError::Config(_)));
-        let cause = outcome.map(|error| error.chain());
-        opened.failure.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&cause);
-        cause.map_or(Ok(()), |cause| {
-            let scope = opened.record.link.scope.as_str().to_owned();
-            Err(LinkFailure { source_id: self.source.clone(), scope, cause, is_final })
-        })
-    }
-
-    fn outlet(&self, opened: &Opened) -> Outlet {
-        let LinkRecord { link, revision } = opened.record.clone();
-        let name = LinkRef { name: link.name.as_str().into(), revision };
-        let (target, invoke) = (link.target.clone(), Arc::clone(&self.calls));
-        let client = Client::new(self.source.clone(), Binding { target, link: name, invoke });
-        let client = match link.timeout_ms {
-            Some(timeout) => client.with_timeout(Duration::from_millis(timeout)),
-            None => client,
-        };
-        Outlet { link, client, tasks: opened.tasks.clone() }
-    }
-
-    /// Those that should be open and are not.
-    pub(crate) fn failing(&self) -> Vec<Arc<Opened>> {
-        self.current().into_iter().filter(|opened| opened.failure().is_some()).collect()
-    }
-
-    /// Asks everything to stop, and waits for the calls under way.
-    pub(crate) async fn drain(&self) {
-        let current = self.current();
-        join_all(current.iter().map(|opened| opened.tasks.drain(DRAIN_GRACE))).await;
-    }
-
-    fn current(&self) -> Vec<Arc<Opened>> {
-        self.lock().values().filter_map(|known| known.current.clone()).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Scope, String), Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Opened {
-    /// Why it is not open, if it should be and is not.
-    fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The same, for people.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        let Link { target, name, .. } = &self.record.link;
-        Some(format!("link `{name}` to {target}: {}", self.failure()?))
-    }
-
-    fn stop(&self) {
-        self.tasks.stop();
-        if let Some(replaced) = self.take_replaced() {
-            replaced.stop();
-        }
-    }
-
-    fn take_replaced(&self) -> Option<Arc<Self>> {
-        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl fmt::Debug for Outlets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outlets").field("source", &self.source).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,5 @@
 //! The one trait that a provider implements, and what it is given.
 
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -12,6 +11,7 @@ use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record::{Link, Sharing};
 use wicker_process::Tasks;
 
+use crate::error::ProviderError;
 use crate::gate::Limits;
 use crate::interface::Interfaces;
 use crate::link::LinkSource;
@@ -147,58 +147,4 @@ impl ProviderStart {
         };
         Ok((limits, serde_json::Value::Object(config)))
     }
-}
-
-/// A provider could not start, or a link could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
-    /// The config cannot work. Trying again changes nothing.
-    #[error("{0}")]
-    Config(String),
-    /// The backend does not answer, or refuses. It may later.
-    #[error("{attempt}")]
-    Backend {
-        /// What was attempted, on what.
-        attempt: String,
-        /// Why it failed.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
-
-impl ProviderError {
-    /// The config cannot work, and why.
-    pub fn config(why: impl Into<String>) -> Self {
-        Self::Config(why.into())
-    }
-
-    /// `attempt` failed in the backend.
-    pub fn backend(
-        attempt: impl Into<String>,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
-        Self::Backend { attempt: attempt.into(), source: source.into() }
-    }
-
-    /// The error and its causes on one line, for people.
-    #[must_use]
-    pub fn chain(&self) -> String {
-        chain(self)
-    }
-}
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Some errors end with their cause's text; once is enough.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -47,7 +47,7 @@ impl LinkSource for StoreLinks {
             self.find(source, interface, name).await.map_err(|error| LinkSourceError {
                 source_id: source.clone(),
                 interface: interface.clone(),
-                cause: crate::provider::chain(&error),
+                cause: crate::error::chain(&error),
             })
         })
     }

@@ -20,8 +20,9 @@ use super::peers::Peers;
 use super::register::{Registration, register};
 use super::status::Status;
 use crate::builtin::Builtin;
+use crate::error::ProviderError;
 use crate::instance::ProviderInstance;
-use crate::provider::{Environment, NatsAccess, ProviderError, ProviderStart};
+use crate::provider::{Environment, NatsAccess, ProviderStart};
 
 /// How long calls under way may take when the provider is asked to end.
 const DRAIN_GRACE: Duration = Duration::from_secs(30);
