@@ -68,6 +68,26 @@ pub struct Call {
     pub streams: Vec<ByteStream>,
 }
 
+impl Call {
+    /// The same call once more, with these streams: they can be read only once, so they are not copied.
+    #[must_use]
+    pub fn again(&self, streams: Vec<ByteStream>) -> Self {
+        Self {
+            id: self.id,
+            target: self.target.clone(),
+            source: self.source.clone(),
+            link: self.link.clone(),
+            interface: self.interface.clone(),
+            function: Arc::clone(&self.function),
+            type_hash: self.type_hash,
+            deadline: self.deadline,
+            trace: self.trace,
+            params: self.params.clone(),
+            streams,
+        }
+    }
+}
+
 /// Which link a call came through, so that a provider finds the link's config.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LinkRef {
@@ -222,6 +242,12 @@ impl Status {
             Self::Deadline | Self::Cancelled | Self::Lost => Class::MaybeExecuted,
             Self::Trapped => Class::Executed,
         }
+    }
+
+    /// Whether the call did not run and another process may take it, or the same one a little later.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Overloaded | Self::Draining)
     }
 
     /// The name that logs, events and `--output json` show.

@@ -42,24 +42,7 @@ impl Replay {
     /// The call once more, its streams from the start; `None` if more was taken of them than is remembered.
     pub(super) fn attempt(&self) -> Option<Call> {
         let streams = self.streams.iter().map(View::open).collect::<Option<Vec<_>>>()?;
-        Some(copy(&self.call, streams))
-    }
-}
-
-/// The same call, with other streams.
-pub(super) fn copy(call: &Call, streams: Vec<ByteStream>) -> Call {
-    Call {
-        id: call.id,
-        target: call.target.clone(),
-        source: call.source.clone(),
-        link: call.link.clone(),
-        interface: call.interface.clone(),
-        function: Arc::clone(&call.function),
-        type_hash: call.type_hash,
-        deadline: call.deadline,
-        trace: call.trace,
-        params: call.params.clone(),
-        streams,
+        Some(self.call.again(streams))
     }
 }
 

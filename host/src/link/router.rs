@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use wicker_lattice::call::{Call, CallError, Class, Invocation, Invoke, Reply, Status};
 use wicker_lattice::id::{ObjectId, ProcessId};
 
-use super::replay::{Replay, copy};
+use super::replay::Replay;
 use crate::table::{Place, Table};
 
 /// The first pause after every process was tried; doubles up to [`PAUSE_MAX`].
@@ -155,7 +155,7 @@ impl Invoke for Router {
             let local = self.table.locals().get(&call.target).cloned();
             let call = match local.filter(|_| call.streams.is_empty()) {
                 Some(local) => {
-                    let again = copy(&call, Vec::new());
+                    let again = call.again(Vec::new());
                     match local.as_invoke().invoke(call).await {
                         Err(error) if may_retry(&error, Class::NotExecuted) => again,
                         outcome => return outcome,
@@ -220,11 +220,7 @@ fn choose<'a>(
 }
 
 fn may_retry(error: &CallError, retried: Class) -> bool {
-    match error.status {
-        Status::Unavailable | Status::Overloaded | Status::Draining => true,
-        Status::Lost => retried == Class::MaybeExecuted,
-        _ => false,
-    }
+    error.status.may_pass() || (error.status == Status::Lost && retried == Class::MaybeExecuted)
 }
 
 /// The process itself did not answer, whatever it was asked.

@@ -93,82 +93,53 @@ impl Feed {
 
 impl Seen {
     pub(super) fn tell(self, reconciler: &mut Reconciler) {
+        // A key that names nothing was written by nobody who follows the schema: it is left alone.
+        _ = self.try_tell(reconciler);
+    }
+
+    fn try_tell(self, reconciler: &mut Reconciler) -> Option<()> {
         match self {
-            // What finds that a host is lost marks its record: until then it lives.
-            Self::Host(Change::Put(entry)) if entry.record.lost_at.is_some() => {
-                reconciler.host_gone(entry.record.process);
+            Self::Host(change) => match record(change)? {
+                // Whoever finds that a host is lost marks its record: until then it lives.
+                (_, Some(host)) if host.record.lost_at.is_none() => reconciler.host(host.record),
+                (key, _) => reconciler.host_gone(process(&key, 1)?),
+            },
+            Self::Application(change) => {
+                let (key, application) = record(change)?;
+                reconciler.application(token(&key, 1)?, token(&key, 2)?, application);
             }
-            Self::Host(Change::Put(entry)) => reconciler.host(entry.record),
-            Self::Host(Change::Deleted { key }) => {
-                if let Some(host) = token(&key, 1).and_then(process) {
-                    reconciler.host_gone(host);
-                }
+            Self::Component(change) => {
+                let (key, component) = record(change)?;
+                reconciler.component(&object(&key, 1)?, component);
             }
-            Self::Application(Change::Put(entry)) => {
-                let (team, name) = (entry.record.team.clone(), entry.record.name.clone());
-                reconciler.application(&team, &name, Some(stored(entry)));
+            Self::Provider(change) => {
+                let (key, provider) = record(change)?;
+                reconciler.provider(&object(&key, 1)?, provider);
             }
-            Self::Application(Change::Deleted { key }) => {
-                let mut tokens = key.split('.').skip(1);
-                if let (Some(team), Some(name)) = (tokens.next(), tokens.next()) {
-                    reconciler.application(team, name, None);
-                }
+            Self::Placement(change) => {
+                let (key, placement) = record(change)?;
+                reconciler.placement(&object(&key, 2)?, process(&key, 1)?, placement);
             }
-            Self::Component(Change::Put(entry)) => {
-                let id = entry.record.id.clone();
-                reconciler.component(&id, Some(stored(entry)));
+            Self::Running(change) => {
+                let (key, running) = record(change)?;
+                let running = running.map(|stored| stored.record);
+                reconciler.running(&object(&key, 1)?, process(&key, 2)?, running);
             }
-            Self::Component(Change::Deleted { key }) => {
-                if let Some(id) = token(&key, 1).and_then(object) {
-                    reconciler.component(&id, None);
-                }
-            }
-            Self::Provider(Change::Put(entry)) => {
-                let id = entry.record.id.clone();
-                reconciler.provider(&id, Some(stored(entry)));
-            }
-            Self::Provider(Change::Deleted { key }) => {
-                if let Some(id) = token(&key, 1).and_then(object) {
-                    reconciler.provider(&id, None);
-                }
-            }
-            Self::Placement(Change::Put(entry)) => {
-                let (id, host) = (entry.record.object.clone(), entry.record.host);
-                reconciler.placement(&id, host, Some(stored(entry)));
-            }
-            Self::Placement(Change::Deleted { key }) => {
-                if let (Some(host), Some(id)) =
-                    (token(&key, 1).and_then(process), token(&key, 2).and_then(object))
-                {
-                    reconciler.placement(&id, host, None);
-                }
-            }
-            Self::Running(Change::Put(entry)) => {
-                let (id, process) = (entry.record.object.clone(), entry.record.process);
-                reconciler.running(&id, process, Some(entry.record));
-            }
-            Self::Running(Change::Deleted { key }) => {
-                if let (Some(id), Some(process)) =
-                    (token(&key, 1).and_then(object), token(&key, 2).and_then(process))
-                {
-                    reconciler.running(&id, process, None);
-                }
-            }
-            Self::Progress(Change::Put(entry)) => reconciler.progress(entry.record),
-            Self::Progress(Change::Deleted { .. })
-            | Self::Host(Change::Current)
-            | Self::Application(Change::Current)
-            | Self::Component(Change::Current)
-            | Self::Provider(Change::Current)
-            | Self::Placement(Change::Current)
-            | Self::Running(Change::Current)
-            | Self::Progress(Change::Current) => {}
+            Self::Progress(change) => reconciler.progress(record(change)?.1?.record),
         }
+        Some(())
     }
 }
 
-fn stored<R>(entry: Entry<R>) -> Stored<R> {
-    Stored { record: entry.record, revision: entry.revision }
+/// The key that changed, and what is there now.
+fn record<R>(change: Change<R>) -> Option<(String, Option<Stored<R>>)> {
+    match change {
+        Change::Put(Entry { key, record, revision }) => {
+            Some((key, Some(Stored { record, revision })))
+        }
+        Change::Deleted { key } => Some((key, None)),
+        Change::Current => None,
+    }
 }
 
 /// The n-th token of a key: what it is about.
@@ -176,10 +147,10 @@ fn token(key: &str, n: usize) -> Option<&str> {
     key.split('.').nth(n)
 }
 
-fn object(token: &str) -> Option<ObjectId> {
-    ObjectId::from_token(token).ok()
+fn object(key: &str, n: usize) -> Option<ObjectId> {
+    ObjectId::from_token(token(key, n)?).ok()
 }
 
-fn process(token: &str) -> Option<ProcessId> {
-    token.parse().ok()
+fn process(key: &str, n: usize) -> Option<ProcessId> {
+    token(key, n)?.parse().ok()
 }

@@ -75,9 +75,10 @@ impl Peers {
         loop {
             let mut last = None;
             for process in self.candidates(rpc, &call.target) {
-                let attempt = again(&mut call);
+                let streams = std::mem::take(&mut call.streams);
+                let attempt = call.again(streams);
                 match rpc.remote(process).invoke(attempt).await {
-                    Err(error) if is_whole && was_not_run(&error) => last = Some(error),
+                    Err(error) if is_whole && error.status.may_pass() => last = Some(error),
                     outcome => return outcome,
                 }
             }
@@ -106,27 +107,6 @@ impl Invoke for Peers {
     fn invoke(&self, call: Call) -> Invocation<'_> {
         Box::pin(self.carry(call))
     }
-}
-
-/// The call, with the streams if it still has them.
-fn again(call: &mut Call) -> Call {
-    Call {
-        id: call.id,
-        target: call.target.clone(),
-        source: call.source.clone(),
-        link: call.link.clone(),
-        interface: call.interface.clone(),
-        function: Arc::clone(&call.function),
-        type_hash: call.type_hash,
-        deadline: call.deadline,
-        trace: call.trace,
-        params: call.params.clone(),
-        streams: std::mem::take(&mut call.streams),
-    }
-}
-
-fn was_not_run(error: &CallError) -> bool {
-    matches!(error.status, Status::Unavailable | Status::Overloaded | Status::Draining)
 }
 
 fn nobody(call: &Call) -> CallError {
