@@ -344,4 +344,8 @@ impl Invoke for Served {
             }
         })
     }
+
+    fn is_brief(&self, target: &ObjectId) -> bool {
+        self.table.locals().get(target).is_some_and(|local| local.as_invoke().is_brief(target))
+    }
 }

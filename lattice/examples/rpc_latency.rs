@@ -1,4 +1,5 @@
-//! Lattice RPC against a raw NATS request and reply: an echo of 64 bytes, at 1, 16 and 256 callers.
+//! Lattice RPC against a raw NATS request and reply: an echo of 64 bytes, at 1, 16 and 256 callers; with a callee
+//! that is brief, as the builtin providers are, and with one that is not, as a guest.
 //!
 //! The two take turns, round by round, so that a busy moment of the machine hits both; the median of the rounds counts.
 //! CPU is that of this process, callers and callees together, and that of nats-server, for each call. Run it optimised:
@@ -21,7 +22,7 @@ use futures::future::join_all;
 use wicker_lattice::call::{
     Call, DEFAULT_LINK, DEFAULT_TIMEOUT, Invocation, Invoke, LinkRef, Reply,
 };
-use wicker_lattice::id::{CallId, ProcessId};
+use wicker_lattice::id::{CallId, ObjectId, ProcessId};
 use wicker_lattice::nats::{Drive, Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
 use wicker_lattice::testing::NatsServer;
@@ -36,8 +37,15 @@ async fn main() -> anyhow::Result<()> {
     let url = server.url();
     let contestants = [
         ("raw", Contestant::Raw(Raw::start(url).await?)),
-        ("rpc", Contestant::Rpc(Remote::start(url, Drive::OwnThreads).await?)),
-        ("rpc in one runtime", Contestant::Rpc(Remote::start(url, Drive::Runtime).await?)),
+        ("rpc, brief", Contestant::Rpc(Remote::start(url, Drive::OwnThreads, Echo::Brief).await?)),
+        (
+            "rpc, not brief",
+            Contestant::Rpc(Remote::start(url, Drive::OwnThreads, Echo::NotBrief).await?),
+        ),
+        (
+            "rpc in one runtime",
+            Contestant::Rpc(Remote::start(url, Drive::Runtime, Echo::Brief).await?),
+        ),
     ];
     println!(
         "callers                            p50 us       p99 us      calls/s  CPU us/call  server us/call"
@@ -96,7 +104,14 @@ struct Remote {
     _ends: [Rpc; 2],
 }
 
-struct Echo;
+/// Who is called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    /// As a provider that only talks to its backend.
+    Brief,
+    /// As a component.
+    NotBrief,
+}
 
 impl Contestant {
     async fn round(&self, callers: usize, server: &NatsServer) -> anyhow::Result<Round> {
@@ -172,11 +187,11 @@ impl Raw {
 }
 
 impl Remote {
-    async fn start(url: &str, drive: Drive) -> anyhow::Result<Self> {
+    async fn start(url: &str, drive: Drive, echo: Echo) -> anyhow::Result<Self> {
         let (caller, callee) = (ProcessId::generate(), ProcessId::generate());
         let start = async |id| {
             let nats = Nats::connect(NatsConfig { drive, ..NatsConfig::at(url) }).await?;
-            anyhow::Ok(Rpc::start(RpcConfig::new("bench", id), &nats, Arc::new(Echo)).await?)
+            anyhow::Ok(Rpc::start(RpcConfig::new("bench", id), &nats, Arc::new(echo)).await?)
         };
         let ends = [start(caller).await?, start(callee).await?];
         Ok(Self { remote: ends[0].remote(callee), _ends: ends })
@@ -187,12 +202,16 @@ impl Invoke for Echo {
     fn invoke(&self, call: Call) -> Invocation<'_> {
         Box::pin(async move { Ok(Reply { results: call.params, streams: Vec::new() }) })
     }
+
+    fn is_brief(&self, _target: &ObjectId) -> bool {
+        *self == Self::Brief
+    }
 }
 
 #[expect(clippy::expect_used, reason = "constants")]
 fn call(params: Bytes) -> Call {
     thread_local! {
-        static TEMPLATE: (wicker_lattice::id::ObjectId, wicker_lattice::id::ObjectId, wicker_lattice::interface::InterfaceKey, Arc<str>, Arc<str>) = (
+        static TEMPLATE: (ObjectId, ObjectId, wicker_lattice::interface::InterfaceKey, Arc<str>, Arc<str>) = (
             "default/bench/callee".parse().expect("an id"),
             "default/bench/caller".parse().expect("an id"),
             "bench:echo/echo@0.1".parse().expect("an interface"),

@@ -36,6 +36,13 @@ pub trait Invoke: Send + Sync + 'static {
     /// Cancel-safe: dropping the future tells the callee to stop. The streams of the reply live on after the future
     /// has resolved; dropping one tells its writer to stop.
     fn invoke(&self, call: Call) -> Invocation<'_>;
+
+    /// Whether calls to `target` compute for some 50 µs at most before they wait for something or end. The thread that
+    /// reads from NATS begins those itself: handing one over costs more than it takes. What a stranger wrote, such as a
+    /// guest, never is brief.
+    fn is_brief(&self, _target: &ObjectId) -> bool {
+        false
+    }
 }
 
 /// A call under way.

@@ -26,8 +26,9 @@ pub const PREFIX: &str = "wicker";
 /// The last token of the subjects that carry chunks.
 const BULK: &str = "b";
 
-/// One attempt at a call, as its caller numbers it. Unique among the attempts of one start of the caller, and random
-/// from the first, so that a late frame for an earlier start meets nobody.
+/// One attempt at a call, as its caller numbers it: random from the first, so that a late frame for an earlier start of
+/// the caller meets nobody. A number serves again once nothing of its attempt is on its way: its reply came, and neither
+/// had streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Attempt(pub u64);
 

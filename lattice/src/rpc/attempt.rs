@@ -10,14 +10,14 @@ use tokio::time::Instant;
 
 use super::clock::SILENCE;
 use super::patience::Alarm;
-use super::peer::Peer;
+use super::peer::{Inbox, Peer};
 use super::shared::Shared;
 use super::waiting::{Answer, Waiting};
 use super::writer::Written;
 use crate::call::{CallError, Status, StreamError};
 use crate::frame::Frame;
 use crate::id::ProcessId;
-use crate::subject::{Attempt, Callee};
+use crate::subject::Callee;
 
 /// Names a call in messages.
 pub(super) struct Name {
@@ -30,25 +30,35 @@ pub(super) struct UnderWay {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     waiting: Arc<Waiting>,
-    pub(super) number: Attempt,
+    pub(super) inbox: Inbox,
+    pub(super) stage: Stage,
+    /// The request or the reply has streams, or parts that follow it.
+    pub(super) has_streams: bool,
+}
+
+/// How far an attempt came: what is to be tidied up when it is dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The callee cannot know of it.
+    Unsent,
     /// The callee may know of it.
-    pub(super) is_sent: bool,
-    /// The callee has nothing to cancel.
-    pub(super) is_over: bool,
-    /// The streams have readers of their own.
-    pub(super) has_results: bool,
+    Sent,
+    /// The callee has nothing to cancel. Without streams, nothing of the attempt is on its way any more.
+    Answered,
+    /// The streams have readers and writers of their own.
+    Streams,
 }
 
 impl UnderWay {
     pub(super) fn start(shared: &Arc<Shared>, peer: &Arc<Peer>, now: Instant) -> Self {
         let now_ms = shared.clock.ms_at(now);
         let waiting = Arc::new(Waiting::new(peer.id, now_ms));
-        let number = shared.next_attempt();
-        shared.waiting.insert(number, Arc::clone(&waiting));
+        let inbox = peer.inbox(|| shared.next_attempt());
+        shared.waiting.insert(inbox.number, Arc::clone(&waiting));
         shared.wake_ticker();
         peer.outstanding.fetch_add(1, Ordering::Relaxed);
         let (shared, peer) = (Arc::clone(shared), Arc::clone(peer));
-        Self { shared, peer, waiting, number, is_sent: false, is_over: false, has_results: false }
+        Self { shared, peer, waiting, inbox, stage: Stage::Unsent, has_streams: false }
     }
 
     /// Waits for the answer, until the deadline or until the callee has been silent for too long.
@@ -100,15 +110,18 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.shared.waiting.remove(&self.number);
+        let number = self.inbox.number;
+        self.shared.waiting.remove(&number);
         self.peer.outstanding.fetch_sub(1, Ordering::Relaxed);
-        if self.has_results {
-            return;
+        match self.stage {
+            Stage::Answered if !self.has_streams => {
+                return self.peer.take_back(self.inbox.clone());
+            }
+            Stage::Streams => return,
+            Stage::Sent => self.shared.tell(&self.peer, number, &Frame::Cancel),
+            Stage::Unsent | Stage::Answered => {}
         }
-        if self.is_sent && !self.is_over {
-            self.shared.tell(&self.peer, self.number, &Frame::Cancel);
-        }
-        let key = (self.peer.id, self.number);
+        let key = (self.peer.id, number);
         self.shared.forget_results(key);
         self.shared.end_outgoing(key, Written::ByCaller);
     }

@@ -4,6 +4,8 @@
 //! *beginners* as the runtime has threads. They take calls from one queue and poll each once: what ends at once, as
 //! most calls do, never becomes a task; what waits for something becomes one. A call that keeps its thread busy keeps
 //! one beginner busy, as its task would keep that thread, and the others go on.
+//!
+//! What serves briefly ([`crate::call::Invoke::is_brief`]) is polled that once by the thread that read it.
 
 use std::sync::Arc;
 
@@ -35,9 +37,13 @@ impl Shared {
         }
     }
 
-    /// Hands a call to a beginner, or ends it where this process stops.
+    /// Begins a call that is brief; hands any other to a beginner, or ends it where this process stops.
     pub(super) fn let_in(self: &Arc<Self>, admitted: Admitted) {
-        if let Some(refused) = self.intake.push(admitted) {
+        if self.serve.is_brief(&admitted.call.target) {
+            // What it spawns, and whatever it waits for, belongs to the workers.
+            let _workers = self.workers.enter();
+            self.begin(admitted);
+        } else if let Some(refused) = self.intake.push(admitted) {
             self.end_unbegun(refused);
         }
     }

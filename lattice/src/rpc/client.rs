@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::Subject;
 use bytes::Bytes;
 use futures::future::poll_immediate;
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{Name, UnderWay};
+use super::attempt::{Name, Stage, UnderWay};
 use super::departure::Departure;
 use super::incoming::WINDOW_BYTES_MIN;
 use super::keys::StreamKey;
@@ -46,10 +45,11 @@ impl Remote {
             .map_err(|why| name.error(Status::Unsupported, &why))?;
 
         let mut attempt = UnderWay::start(&self.shared, &self.peer, now);
-        let key = (self.peer.id, attempt.number);
+        let key = (self.peer.id, attempt.inbox.number);
         let (heads, params, parting) =
             departure.into_parts(StreamNumber::of_params, StreamNumber::PARAMS);
         let writers = parting.start(&self.shared, key, 0);
+        attempt.has_streams = !writers.is_empty() || !heads.is_empty();
         let request = frame::Request {
             type_hash: call.type_hash,
             call: call.id,
@@ -63,7 +63,7 @@ impl Remote {
             params,
         };
         self.publish(request.encode(), &attempt, deadline, &name).await?;
-        attempt.is_sent = true;
+        attempt.stage = Stage::Sent;
         for writer in writers {
             self.shared.tasks.spawn_on(writer.run(), &self.shared.workers);
         }
@@ -99,7 +99,7 @@ impl Remote {
         name: &Name,
     ) -> Result<(), CallError> {
         let subject = self.peer.request_subject(&name.callee);
-        let inbox = Subject::from(self.peer.inbox_subject(attempt.number));
+        let inbox = attempt.inbox.subject.clone();
         let client = &self.shared.nats.calls().client;
         let mut publishing = pin!(client.publish_with_reply(subject, inbox, request));
         // There is nearly always room, and a timer for nothing.
@@ -125,23 +125,24 @@ impl Remote {
         let message = match answer {
             Answer::Reply(message) => message,
             Answer::NoResponders => {
-                attempt.is_over = true;
+                attempt.stage = Stage::Answered;
                 return Err(name.error(Status::Unavailable, "no such process is connected"));
             }
             Answer::Stopping => return Err(name.error(Status::Lost, "this process is stopping")),
         };
-        attempt.is_over = true;
         let reply = match Frame::decode(message) {
             Ok(Frame::Reply(reply)) => reply,
             Ok(_) => return Err(name.error(Status::BadFrame, "its reply is none")),
             Err(error) => return Err(name.error(Status::BadFrame, &error.to_string())),
         };
+        attempt.stage = Stage::Answered;
         self.peer.load.store(reply.load, Ordering::Relaxed);
         let (heads, results) = match reply.outcome {
             Outcome::Failed { status, message } => return Err(CallError { status, message }),
             Outcome::Results { heads, results } => (heads, results),
         };
-        let key = |number| StreamKey::new((self.peer.id, attempt.number), number);
+        attempt.has_streams |= !heads.is_empty() || matches!(results, Value::Parts(_));
+        let key = |number| StreamKey::new((self.peer.id, attempt.inbox.number), number);
         let results = match results {
             Value::Whole(results) => results,
             Value::Parts(total) => {
@@ -159,7 +160,9 @@ impl Remote {
         };
         let read = |(index, head)| self.shared.read(key(StreamNumber::of_results(index)), head);
         let streams = heads.into_iter().enumerate().map(read).collect();
-        attempt.has_results = true;
+        if attempt.has_streams {
+            attempt.stage = Stage::Streams;
+        }
         Ok(Reply { results, streams })
     }
 }

@@ -16,6 +16,9 @@ const SUBJECTS_MAX: usize = 1024;
 /// Peers after which those that nobody talks to are forgotten: every `wicker call` is a process of its own.
 const PEERS_MAX: usize = 1024;
 
+/// Attempts that are kept to be used again: more calls at once to one peer are rare.
+const INBOXES_MAX: usize = 1024;
+
 /// The processes that this one talks to.
 pub(super) struct Peers {
     lattice: String,
@@ -37,6 +40,16 @@ pub(super) struct Peer {
     inbox: String,
     /// Subjects of requests, by whom they call.
     subjects: Mutex<Map<Callee, Subject>>,
+    /// What attempts that ended cleanly leave to later ones, the last one first: servers route a subject faster that
+    /// they have just routed.
+    inboxes: Mutex<Vec<Inbox>>,
+}
+
+/// An attempt's number, and where it is answered.
+#[derive(Clone)]
+pub(super) struct Inbox {
+    pub(super) number: Attempt,
+    pub(super) subject: Subject,
 }
 
 impl Peers {
@@ -78,6 +91,7 @@ impl Peer {
             replies: without_attempt(subject::reply(lattice, id, own, zero)),
             inbox: without_attempt(subject::reply(lattice, own, id, zero)),
             subjects: Mutex::default(),
+            inboxes: Mutex::default(),
         }
     }
 
@@ -104,9 +118,21 @@ impl Peer {
         subject::to_chunk(self.reply_subject(attempt))
     }
 
-    /// Where this peer answers `attempt`.
-    pub(super) fn inbox_subject(&self, attempt: Attempt) -> String {
-        with_attempt(&self.inbox, attempt)
+    /// An inbox that nothing is on its way to: one that was used before, else a new one of the number that `next` says.
+    pub(super) fn inbox(&self, next: impl FnOnce() -> Attempt) -> Inbox {
+        let used = lock(&self.inboxes).pop();
+        used.unwrap_or_else(|| {
+            let number = next();
+            Inbox { number, subject: Subject::from(with_attempt(&self.inbox, number)) }
+        })
+    }
+
+    /// Takes back an inbox that nothing more will come to, and whose number this peer has forgotten.
+    pub(super) fn take_back(&self, inbox: Inbox) {
+        let mut inboxes = lock(&self.inboxes);
+        if inboxes.len() < INBOXES_MAX {
+            inboxes.push(inbox);
+        }
     }
 
     /// The attempt of a request's reply subject, if that is where this peer may be answered.

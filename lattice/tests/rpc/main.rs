@@ -1,6 +1,10 @@
 //! Lattice RPC between two processes' ends, over every nats-server of this machine.
 
 #[cfg(test)]
+mod attempts;
+#[cfg(test)]
+mod brief;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod failure;

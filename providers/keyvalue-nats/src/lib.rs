@@ -60,6 +60,7 @@ impl Default for LinkConfig {
 impl Provider for Nats {
     const IMPLEMENTATION: &'static str = "keyvalue-nats";
     const SHARING: Sharing = Sharing::Replicable;
+    const IS_BRIEF: bool = true;
     type Config = Config;
     type LinkConfig = LinkConfig;
     type Link = Buckets;

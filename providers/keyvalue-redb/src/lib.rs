@@ -51,6 +51,7 @@ pub struct LinkConfig {
 impl Provider for Redb {
     const IMPLEMENTATION: &'static str = "keyvalue-redb";
     const SHARING: Sharing = Sharing::Exclusive;
+    const IS_BRIEF: bool = true;
     type Config = Config;
     type LinkConfig = LinkConfig;
     type Link = Buckets;

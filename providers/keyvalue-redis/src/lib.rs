@@ -65,6 +65,7 @@ impl fmt::Debug for Address {
 impl Provider for Redis {
     const IMPLEMENTATION: &'static str = "keyvalue-redis";
     const SHARING: Sharing = Sharing::Replicable;
+    const IS_BRIEF: bool = true;
     type Config = Config;
     type LinkConfig = LinkConfig;
     type Link = Buckets;

@@ -47,6 +47,7 @@ pub struct Nats {
 impl Provider for Nats {
     const IMPLEMENTATION: &'static str = "messaging-nats";
     const SHARING: Sharing = Sharing::Replicable;
+    const IS_BRIEF: bool = true;
     type Config = Config;
     type LinkConfig = LinkConfig;
     type Link = Sender;

@@ -332,6 +332,10 @@ impl<P: Provider> Invoke for Instance<P> {
     fn invoke(&self, call: Call) -> Invocation<'_> {
         Box::pin(self.answer(call))
     }
+
+    fn is_brief(&self, _target: &ObjectId) -> bool {
+        P::IS_BRIEF
+    }
 }
 
 impl<P: Provider> ProviderInstance for Instance<P> {

@@ -27,6 +27,11 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// [`Sharing::Exclusive`] where the state is in the provider, so that two of them would split it.
     const SHARING: Sharing;
 
+    /// Whether its functions compute for some 50 µs at most before they wait for something or end, whatever they are
+    /// given. Calls from other processes then begin on the thread that reads them, which saves most of their cost beside
+    /// the network; one that kept that thread for long would delay everybody's messages.
+    const IS_BRIEF: bool = false;
+
     /// What the provider is configured with as a whole. Serde struct with `deny_unknown_fields` and defaults.
     type Config: DeserializeOwned + Send;
 
