@@ -27,3 +27,4 @@ pub mod types;
 pub mod value;
 #[cfg(feature = "wit")]
 pub mod wave;
+pub mod weighted;

@@ -1,4 +1,5 @@
-//! Links as a component's imports see them: resolved when they change, never when they are called.
+//! Links as a component's imports see them: resolved when they change, never when they are called. Where targets share
+//! the calls of a link there is one snapshot for each ([`crate::weighted`]), and a call draws one.
 
 use std::collections::HashMap;
 use std::fmt;

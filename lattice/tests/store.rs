@@ -26,6 +26,7 @@ fn link(target: &str) -> Link {
         config: Default::default(),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     }
 }
 

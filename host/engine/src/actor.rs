@@ -11,6 +11,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 use wicker_lattice::call::{CallError, Status, TraceContext};
 use wicker_lattice::link::Links;
+use wicker_lattice::weighted::Weighted;
 use wicker_process::Tasks;
 
 use crate::admission::{Admission, Permit};
@@ -37,7 +38,7 @@ pub struct Actor {
     _engine: Engine,
     program: Arc<Program>,
     config: Arc<ActorConfig>,
-    links: ArcSwap<Links>,
+    links: ArcSwap<Weighted<Arc<Links>>>,
     admission: Admission,
     template: Arc<Template>,
     tasks: Tasks,
@@ -85,7 +86,7 @@ impl Actor {
         Ok(Arc::new(Self {
             _engine: engine.clone(),
             program,
-            links: ArcSwap::new(links),
+            links: ArcSwap::from_pointee(links.into()),
             admission: Admission::new(&config.limits),
             template,
             tasks: Tasks::default(),
@@ -96,9 +97,10 @@ impl Actor {
         }))
     }
 
-    /// Uses `links` for the calls that arrive from now on. Those under way keep the links they began with.
-    pub fn set_links(&self, links: Arc<Links>) {
-        self.links.store(links);
+    /// Uses `links` for the calls that arrive from now on, each one of the snapshots by its weight. Those under way keep
+    /// the links they began with.
+    pub fn set_links(&self, links: impl Into<Weighted<Arc<Links>>>) {
+        self.links.store(Arc::new(links.into()));
     }
 
     /// What it runs.
@@ -147,7 +149,8 @@ impl Actor {
         trace: Option<TraceContext>,
     ) -> CallScope {
         let template = Arc::clone(&self.template);
-        CallScope { deadline: deadline.into(), trace, links: self.links.load_full(), template }
+        let links = Arc::clone(self.links.load().pick());
+        CallScope { deadline: deadline.into(), trace, links, template }
     }
 
     /// What it may touch besides its links.

@@ -21,7 +21,14 @@ pub(crate) struct Admission {
 /// The right to run one call. Dropping it lets the next one in.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _slot: OwnedSemaphorePermit,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Permit {
+    /// For what runs beside the calls.
+    pub(crate) fn beside() -> Self {
+        Self { _slot: None }
+    }
 }
 
 impl Admission {
@@ -41,7 +48,7 @@ impl Admission {
             return Err(draining());
         }
         match Arc::clone(&self.running).try_acquire_owned() {
-            Ok(slot) => return Ok(Permit { _slot: slot }),
+            Ok(slot) => return Ok(Permit { _slot: Some(slot) }),
             Err(TryAcquireError::Closed) => return Err(draining()),
             Err(TryAcquireError::NoPermits) => {}
         }
@@ -49,7 +56,7 @@ impl Admission {
             return Err(CallError::new(Status::Overloaded, "all slots and the queue are full"));
         };
         match timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(Permit { _slot: slot }),
+            Ok(Ok(slot)) => Ok(Permit { _slot: Some(slot) }),
             Ok(Err(_closed)) => Err(draining()),
             Err(_elapsed) => {
                 // It waited and never ran: unlike a deadline that ends a call, this one is safe to repeat.

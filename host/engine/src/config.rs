@@ -110,6 +110,8 @@ pub struct ActorConfig {
     pub warm: usize,
     /// Its `wasi:config` values.
     pub config: BTreeMap<String, String>,
+    /// What [`Actor::probe`](crate::Actor::probe) asks; `None`: nothing.
+    pub ready: Option<record::Ready>,
     /// Where its output, its traps and denials go.
     pub log: Arc<dyn LogSink>,
 }
@@ -124,6 +126,7 @@ impl ActorConfig {
             grants: record::Grants::default(),
             warm: 0,
             config: BTreeMap::new(),
+            ready: None,
             log,
         }
     }

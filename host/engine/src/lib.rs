@@ -30,6 +30,7 @@ mod invoke;
 mod limits;
 mod load_error;
 mod loads;
+mod probe;
 mod report;
 mod ticker;
 mod tokens;

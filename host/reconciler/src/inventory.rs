@@ -97,13 +97,15 @@ impl Inventory {
     /// What `link` is made for and its target does not offer, as far as both are known.
     #[must_use]
     pub fn mismatches(&self, link: &Link, builtins: &Builtins) -> Vec<Mismatch> {
-        let (Some(source), Some(target)) =
-            (self.world(&link.source, builtins), self.world(&link.target, builtins))
-        else {
-            return Vec::new();
-        };
+        let Some(source) = self.world(&link.source, builtins) else { return Vec::new() };
         let imports = source.imports.iter().filter(|(name, _)| self.is_covered(name, link));
-        imports.flat_map(|(name, functions)| mismatches(name, functions, target)).collect()
+        let imports: Vec<_> = imports.collect();
+        let targets = link.targets().filter_map(|target| self.world(target, builtins));
+        let of_one = |target| {
+            let each = imports.iter();
+            each.flat_map(move |(name, functions)| mismatches(name, functions, target))
+        };
+        targets.flat_map(of_one).collect()
     }
 
     /// Whether an import of its source goes through `link`, and not through a narrower one.

@@ -184,6 +184,7 @@ impl Bare {
             config: Default::default(),
             spread: Spread::default(),
             rollout: Default::default(),
+            ready: None,
         };
         store.modify(&key, |_| Some(component.clone())).await?;
         Ok(())
@@ -312,6 +313,7 @@ impl Bare {
             target: id.clone(),
             claimed_by: format!("{}/{}", id.team(), id.application()),
             only_on: Some(self.member.process),
+            split: Vec::new(),
         }
     }
 

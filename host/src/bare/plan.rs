@@ -72,6 +72,7 @@ fn link(source: &ObjectId, import: &InterfaceName, target: ObjectId) -> Link {
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     }
 }
 

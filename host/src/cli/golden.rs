@@ -74,6 +74,7 @@ fn component(name: &str) -> Component {
         config: BTreeMap::new(),
         spread: Spread::default(),
         rollout: Default::default(),
+        ready: None,
     }
 }
 
@@ -117,6 +118,18 @@ fn link(source: &str, target: &str) -> Link {
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
+    }
+}
+
+fn route(host: Option<&str>, path: &str, target: &str) -> Route {
+    Route {
+        host: host.map(str::to_owned),
+        path: path.to_owned(),
+        target: id(target),
+        split: Vec::new(),
+        claimed_by: target.rsplit_once('/').unwrap().0.to_owned(),
+        only_on: None,
     }
 }
 
@@ -164,12 +177,7 @@ fn lattice() -> Inventory {
         (None, "/", "default/counter/counter"),
         (Some("shop.example.com"), "/api", "acme/shop/gateway"),
     ] {
-        let claimed_by = target.rsplit_once('/').unwrap().0.to_owned();
-        let host = host.map(str::to_owned);
-        put(
-            &mut inventory.routes,
-            Route { host, path: path.to_owned(), target: id(target), claimed_by, only_on: None },
-        );
+        put(&mut inventory.routes, route(host, path, target));
     }
     let bytes = Type::Option(Box::new(Type::List(Box::new(Type::U8))));
     let get = FunctionType {

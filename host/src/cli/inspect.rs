@@ -158,7 +158,7 @@ pub(super) fn object(inventory: &Inventory, id: &ObjectId, shown: Shown) -> Obje
         world: inventory.world(id, &builtins).map(|world| Worlds::new(world, shown)),
         running,
         links,
-        linked_by: others.into_iter().filter(|link| link.target == *id).collect(),
+        linked_by: others.into_iter().filter(|link| link.leads_to(id)).collect(),
     }
 }
 

@@ -119,7 +119,7 @@ fn shared(inventory: &Inventory, text: &str) -> anyhow::Result<Option<(String, P
     let Some(plan) = plan::removal_of_shared(&id, inventory) else { return Ok(None) };
     let links = inventory.links.values().map(|stored| &stored.record);
     let sources: Vec<String> =
-        links.filter(|link| link.target == id).map(|link| short(&link.source)).collect();
+        links.filter(|link| link.leads_to(&id)).map(|link| short(&link.source)).collect();
     if sources.is_empty() {
         return Ok(Some((id.to_string(), plan)));
     }
@@ -162,11 +162,13 @@ async fn until_gone(session: &Session, inventory: &Inventory, gone: &BTreeSet<Ob
 fn dangling(inventory: &Inventory, gone: &BTreeSet<ObjectId>) -> Vec<Dangling> {
     let links = inventory.links.values().map(|stored| &stored.record);
     links
-        .filter(|link| gone.contains(&link.target) && !gone.contains(&link.source))
-        .map(|link| Dangling {
+        .filter(|link| !gone.contains(&link.source))
+        .flat_map(|link| link.targets().map(move |target| (link, target)))
+        .filter(|(_, target)| gone.contains(*target))
+        .map(|(link, target)| Dangling {
             source: link.source.clone(),
             interface: link.scope.as_str().to_owned(),
-            target: link.target.clone(),
+            target: target.clone(),
         })
         .collect()
 }

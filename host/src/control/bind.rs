@@ -48,11 +48,15 @@ impl Control {
 
     /// Gives every component here its links as they now are, and notes what still waits.
     fn rebind_all(&mut self) {
+        let mut unproven = std::mem::take(&mut self.unproven);
+        unproven.iter_mut().for_each(|(id, run)| self.bind(id, run));
+        self.unproven = unproven;
         let ids: Vec<ObjectId> = self.running.keys().cloned().collect();
         for id in ids {
             if let Some(mut run) = self.running.remove(&id) {
-                let waiting = self.bind(&id, &mut run);
-                let (attempt, faults) = (run.attempt, run.faults.clone());
+                self.bind(&id, &mut run);
+                let (attempt, faults, waiting) =
+                    (run.attempt, run.faults.clone(), run.waiting.clone());
                 let is_component = matches!(run.handle, Handle::Component(_));
                 self.running.insert(id.clone(), run);
                 self.apply(Event::Waiting(id.clone(), waiting));
@@ -64,13 +68,13 @@ impl Control {
         }
     }
 
-    /// Resolves one component's imports; returns what they wait for.
-    pub(super) fn bind(&self, id: &ObjectId, run: &mut Run) -> Vec<String> {
-        let Handle::Component(actor) = &run.handle else { return Vec::new() };
+    /// Resolves one component's imports, and notes what they wait for.
+    pub(super) fn bind(&self, id: &ObjectId, run: &mut Run) {
+        let Handle::Component(actor) = &run.handle else { return };
         let (imports, links) = (actor.program().links(), self.records.links_of(id));
-        let resolved = resolve::resolve(imports, &links, |link| self.binding(link));
+        let resolved = resolve::resolve(imports, &links, |link, to| self.binding(link, to));
         let bound: Vec<_> = links.iter().map(|link| (link.key.clone(), link.revision)).collect();
-        let waiting = self.waiting(id, &resolved);
+        run.waiting = self.waiting(id, &resolved);
         let faults = self.faults(actor.program().world(), &resolved.led);
         if run.faults != faults {
             self.tell_of_faults(id, &faults);
@@ -78,9 +82,8 @@ impl Control {
         }
         if run.bound != bound {
             run.bound = bound;
-            actor.set_links(Arc::new(resolved.links));
+            actor.set_links(resolved.links);
         }
-        waiting
     }
 
     /// Imports whose targets offer something else, as far as is known: a side may have changed since the link was made.
@@ -116,7 +119,7 @@ impl Control {
             .links
             .values()
             .filter(|link| self.running.contains_key(&link.record.source))
-            .map(|link| link.record.target.clone())
+            .flat_map(|link| link.record.targets().cloned())
             .collect();
         let wanted: HashSet<String> =
             targets.iter().flat_map(|target| self.records.types_of(target)).cloned().collect();
@@ -139,10 +142,10 @@ impl Control {
         });
     }
 
-    fn binding(&self, link: &Entry<Link>) -> Binding {
+    fn binding(&self, link: &Entry<Link>, target: &ObjectId) -> Binding {
         let router = Arc::clone(&self.parts.router);
         Binding {
-            target: link.record.target.clone(),
+            target: target.clone(),
             link: resolve::link_ref(link),
             invoke: Arc::new(Linked::new(router, &link.record)),
         }

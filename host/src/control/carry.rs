@@ -51,10 +51,11 @@ impl Control {
     }
 
     fn install(&mut self, id: &ObjectId, attempt: Attempt, handle: Handle) {
-        let mut run = Run { attempt, handle, bound: Vec::new(), faults: Vec::new() };
+        let mut run = Run::new(attempt, handle);
         match run.handle.clone() {
             Handle::Component(actor) => {
                 self.bind(id, &mut run);
+                self.ask_again(id, attempt, &actor);
                 self.parts.table.put_local(id, Local::Component(actor));
             }
             Handle::Provider(provider) => {
@@ -110,7 +111,7 @@ impl Control {
     }
 
     /// Drains what is out of the table. A request that had looked it up a moment ago still finds it open.
-    fn drain_later(&self, handle: Handle) {
+    pub(super) fn drain_later(&self, handle: Handle) {
         self.parts.member.tasks.spawn_work(async move {
             sleep(HANDOVER).await;
             handle.drain().await;

@@ -10,6 +10,7 @@ mod carry;
 mod generations;
 mod lease;
 mod load;
+mod probe;
 mod records;
 mod say;
 mod see;

@@ -37,7 +37,7 @@ impl Records {
     ) -> impl Iterator<Item = &'a Entry<Link>> {
         self.links
             .values()
-            .filter(move |link| link.record.target == *id || link.record.source == *id)
+            .filter(move |link| link.record.leads_to(id) || link.record.source == *id)
     }
 
     /// Takes in a status record; whether anything changed.
@@ -125,7 +125,10 @@ impl Records {
     pub(super) fn ailing(&self, own: ProcessId) -> Option<String> {
         let is_ailing = |running: &&Running| {
             running.host == Some(own)
-                && matches!(running.state, RunState::Failed | RunState::Degraded)
+                && matches!(
+                    running.state,
+                    RunState::Failed | RunState::Degraded | RunState::Unready
+                )
         };
         let mut ailing: Vec<&Running> = self.running.values().filter(is_ailing).collect();
         ailing.sort_by(|a, b| a.object.cmp(&b.object));

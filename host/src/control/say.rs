@@ -74,7 +74,7 @@ impl Control {
                 tracing::warn!("{object} waits{why}");
                 member.tell(EventKind::ImportPending, Some(object), format!("{object} waits{why}"));
             }
-            RunState::Degraded | RunState::Failed => {
+            RunState::Degraded | RunState::Failed | RunState::Unready => {
                 member.tell(
                     EventKind::ObjectFailed,
                     Some(object),

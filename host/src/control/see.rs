@@ -1,5 +1,6 @@
 //! What a record that changed means for this host: an event for its state, or a table to be made anew.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wicker_lattice::id::ObjectId;
@@ -67,17 +68,17 @@ impl Control {
                     return;
                 }
                 // Those that it leads to, led to, or leads away from.
-                let before = before.as_ref().map(|link| &link.record.target);
-                let told = [Some(&entry.record.source), Some(&entry.record.target), before];
-                for provider in told.into_iter().flatten() {
+                let before = before.iter().flat_map(|link| link.record.targets());
+                let told = before.chain(entry.record.targets()).chain([&entry.record.source]);
+                for provider in told.collect::<BTreeSet<_>>() {
                     self.tell_provider(provider, &entry);
                 }
             }
             Change::Deleted { key } => {
                 if let Some(link) = self.records.links.remove(&key) {
-                    let Link { source, scope, name, target, .. } = &link.record;
-                    for provider in [source, target].into_iter().filter_map(|id| self.provider(id))
-                    {
+                    let Link { source, scope, name, .. } = &link.record;
+                    let told = link.record.targets().chain([source]);
+                    for provider in told.filter_map(|id| self.provider(id)) {
                         provider.remove_link(source, scope, name, link.revision);
                     }
                 }

@@ -136,6 +136,7 @@ impl Starter {
             grants: component.grants.clone(),
             warm: usize::try_from(component.warm).unwrap_or(usize::MAX),
             config: component.config.clone(),
+            ready: component.ready.clone(),
             ..ActorConfig::new(component.id.clone(), self.logs.sink(&component.id))
         };
         Actor::new(&self.engine, program, config, Arc::new(Links::default()))

@@ -44,6 +44,8 @@ pub enum Input {
     World(String, Option<World>),
     /// A pause is over.
     RetryDue(ObjectId, Attempt),
+    /// Whether something is ready for calls, as it says.
+    Probed(ObjectId, Attempt, Result<(), String>),
     /// The host is about to stop: say so of everything. Answered with what runs.
     Drain(oneshot::Sender<Vec<(ObjectId, Handle)>>),
 }
@@ -81,6 +83,8 @@ pub struct Control {
     pub(super) state: State,
     pub(super) records: Records,
     pub(super) running: BTreeMap<ObjectId, Run>,
+    /// What has started and has not said that it is ready yet.
+    pub(super) unproven: BTreeMap<ObjectId, Run>,
     pub(super) since: HashMap<(ObjectId, ProcessId), Since>,
     pub(super) last_word: HashMap<ObjectId, Running>,
     pub(super) changed: Changed,
@@ -96,6 +100,15 @@ pub(super) struct Run {
     pub(super) bound: Vec<(String, u64)>,
     /// Of a component: what of its imports their targets do not offer.
     pub(super) faults: Vec<String>,
+    /// Of a component: what its imports wait for.
+    pub(super) waiting: Vec<String>,
+}
+
+impl Run {
+    pub(super) fn new(attempt: Attempt, handle: Handle) -> Self {
+        let (bound, faults, waiting) = (Vec::new(), Vec::new(), Vec::new());
+        Self { attempt, handle, bound, faults, waiting }
+    }
 }
 
 /// What must be rebuilt.
@@ -131,6 +144,7 @@ impl Control {
             generations,
             records: Records::default(),
             running: BTreeMap::new(),
+            unproven: BTreeMap::new(),
             since: HashMap::new(),
             last_word: HashMap::new(),
             changed: Changed::default(),
@@ -161,7 +175,7 @@ impl Control {
     fn take(&mut self, input: Input) {
         match input {
             Input::Seen(seen) => self.see(*seen),
-            Input::Started(id, attempt, Ok(handle)) => self.started(&id, attempt, handle),
+            Input::Started(id, attempt, Ok(handle)) => self.prove(&id, attempt, handle),
             Input::Started(id, attempt, Err(failure)) => {
                 tracing::warn!("cannot start {id}: {}", failure.reason);
                 self.apply(Event::StartFailed(id, attempt, failure));
@@ -173,6 +187,7 @@ impl Control {
                 self.records.learn_world(types, world);
             }
             Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
+            Input::Probed(id, attempt, answer) => self.probed(&id, attempt, answer),
             Input::Drain(answer) => {
                 self.apply(Event::Drain);
                 let handles =
@@ -197,7 +212,12 @@ impl Control {
                 self.begin(attempt, spec, before);
             }
             // A start that is no longer wanted is dropped when it reports.
-            Effect::Discard(..) => {}
+            Effect::Discard(id, attempt) => self.discard(&id, attempt),
+            Effect::Hide(id) => {
+                tracing::warn!("{id} is not ready: calls go elsewhere");
+                self.parts.table.remove_local(&id);
+            }
+            Effect::Show(id) => self.show(&id),
             Effect::Stop(id) => self.stop(&id),
             Effect::Retry(id, attempt, pause) => self.later(id, attempt, pause),
             Effect::Report(report) => self.report(report),

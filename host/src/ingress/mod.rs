@@ -22,6 +22,7 @@ use wicker_lattice::call::{CallError, DEFAULT_LINK, DEFAULT_TIMEOUT, Invoke, Lin
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Binding;
 use wicker_lattice::store::record::Route;
+use wicker_lattice::weighted::Weighted;
 use wicker_process::Tasks;
 use wicker_provider::http::{Body, HttpError, HttpTarget, Outgoing, Peer, call, trace_of};
 
@@ -37,7 +38,7 @@ pub struct Ingress {
     source: ObjectId,
     table: Arc<Table>,
     router: Arc<Router>,
-    routes: ArcSwap<Routes<Arc<Binding>>>,
+    routes: ArcSwap<Routes<Arc<Weighted<Binding>>>>,
 }
 
 impl Ingress {
@@ -121,11 +122,12 @@ impl HttpTarget for Ingress {
         request: Request<Body>,
         peer: Peer,
     ) -> Result<Response<IngressBody>, HttpError> {
-        let binding =
+        let shared =
             self.routes.load().find(&request).map(Arc::clone).ok_or_else(HttpError::no_route)?;
+        let binding = shared.pick();
         let Some(actor) = self.table.actor(&binding.target) else {
             // Boxed, so that the future of a local request stays small.
-            return Box::pin(self.elsewhere(&binding, request, peer)).await;
+            return Box::pin(self.elsewhere(binding, request, peer)).await;
         };
         let trace = trace_of(request.headers());
         let incoming = Incoming { is_encrypted: peer.is_encrypted, deadline: None, trace };
@@ -134,7 +136,7 @@ impl HttpTarget for Ingress {
             Err(Refused { error, request: Some(request) })
                 if self.may_go_elsewhere(&binding.target, &error) =>
             {
-                Box::pin(self.elsewhere(&binding, *request, peer)).await
+                Box::pin(self.elsewhere(binding, *request, peer)).await
             }
             Err(refused) => Err(refused.error.into()),
         }

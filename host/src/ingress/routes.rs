@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http_server::routes::Routes;
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::store::record::Route;
+use wicker_lattice::store::record::{Route, Share};
+use wicker_lattice::weighted::Weighted;
 
 /// Builds the table for the listener of `here`, each target as `bind` makes it, and names the claims that lost.
 ///
@@ -15,7 +16,7 @@ pub fn build<T>(
     records: &[Route],
     here: ProcessId,
     bind: impl Fn(&ObjectId) -> T,
-) -> (Routes<Arc<T>>, Vec<&Route>) {
+) -> (Routes<Arc<Weighted<T>>>, Vec<&Route>) {
     let is_for_us = |route: &&Route| route.only_on.is_none_or(|only| only == here);
     let mut records: Vec<&Route> = records.iter().filter(is_for_us).collect();
     records.sort_by_key(|route| (route.only_on.is_none(), &route.claimed_by, &route.target));
@@ -23,8 +24,12 @@ pub fn build<T>(
     let mut refused = Vec::new();
     let mut targets = BTreeMap::new();
     for route in records {
-        let target = &route.target;
-        let target = targets.entry(target).or_insert_with(|| Arc::new(bind(target)));
+        let Route { target, split, .. } = route;
+        let target = targets.entry((target, split)).or_insert_with(|| {
+            let shares = Share::all(target, split).into_iter();
+            let shared = Weighted::new(shares.map(|share| (bind(&share.target), share.weight)));
+            Arc::new(shared.unwrap_or_else(|| bind(target).into()))
+        });
         if !routes.claim(route.host.as_deref(), &route.path, Arc::clone(target)) {
             refused.push(route);
         }
@@ -39,11 +44,12 @@ mod tests {
     fn route(path: &str, name: &str, only_on: Option<ProcessId>) -> Route {
         let target = ObjectId::bare(name).unwrap();
         let claimed_by = format!("default/{name}");
-        Route { host: None, path: path.to_owned(), target, claimed_by, only_on }
+        let (path, split) = (path.to_owned(), Vec::new());
+        Route { host: None, path, target, split, claimed_by, only_on }
     }
 
-    fn found<'a>(routes: &'a Routes<Arc<ObjectId>>, path: &str) -> Option<&'a str> {
-        routes.find_for(Some("a.example"), path).map(|target| target.name())
+    fn found<'a>(routes: &'a Routes<Arc<Weighted<ObjectId>>>, path: &str) -> Option<&'a str> {
+        routes.find_for(Some("a.example"), path).map(|target| target.pick().name())
     }
 
     #[test]

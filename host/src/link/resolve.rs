@@ -3,7 +3,7 @@
 //! A link for the exact interface wins over one for its package. HTTP over a link has one wire interface, whichever
 //! version of `wasi:http` the component was built for, so a link under any of its packages serves it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use wicker_lattice::call::{DEFAULT_LINK, LinkRef};
 use wicker_lattice::http;
@@ -11,14 +11,15 @@ use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 use wicker_lattice::link::{Binding, Links, scopes};
 use wicker_lattice::store::Entry;
-use wicker_lattice::store::record::{Link, Scope};
+use wicker_lattice::store::record::{Link, Scope, Share};
+use wicker_lattice::weighted::Weighted;
 use wicker_reconciler::known;
 
 /// What the imports of one source lead to.
 #[derive(Debug)]
 pub struct Resolved {
-    /// For the source's actor or provider.
-    pub links: Links,
+    /// For the source's actor or provider; several where targets share the calls of a link.
+    pub links: Weighted<Arc<Links>>,
     /// The targets, to see whether they run.
     pub targets: Vec<ObjectId>,
     /// Which import leads to which target, to see whether it offers what is imported.
@@ -42,34 +43,43 @@ fn wire_interface(import: &InterfaceName) -> InterfaceKey {
     if known::is_http_import(import) { http::interface() } else { import.key() }
 }
 
-/// Resolves `imports` over the links of one source; `bind` makes what a link's calls go through.
+/// Resolves `imports` over the links of one source; `bind` makes what a link's calls to one of its targets go through.
 pub fn resolve(
     imports: &[InterfaceName],
     links: &[Entry<Link>],
-    bind: impl Fn(&Entry<Link>) -> Binding,
+    bind: impl Fn(&Entry<Link>, &ObjectId) -> Binding,
 ) -> Resolved {
-    let mut bindings = HashMap::new();
-    let mut resolved = Resolved {
-        links: Links::default(),
-        targets: Vec::new(),
-        led: Vec::new(),
-        missing: Vec::new(),
-    };
+    let (mut targets, mut led, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut shared) = (Vec::new(), Vec::new());
     for import in imports.iter().filter(|import| !known::is_host_served(import)) {
         let Some(link) = link_for(import, links) else {
-            resolved.missing.push(import.key());
+            missing.push(import.key());
             continue;
         };
-        if !resolved.targets.contains(&link.record.target) {
-            resolved.targets.push(link.record.target.clone());
+        for target in link.record.targets() {
+            led.push((import.clone(), target.clone()));
+            if !targets.contains(target) {
+                targets.push(target.clone());
+            }
         }
-        resolved.led.push((import.clone(), link.record.target.clone()));
-        let binding = bind(link);
-        bindings.insert(wire_interface(import), binding.clone());
-        bindings.insert(import.key(), binding);
+        keys.push([wire_interface(import), import.key()]);
+        shared.push(share(&link.record, |target| bind(link, target)));
     }
-    resolved.links = Links::new(bindings);
-    resolved
+    let links = Weighted::together(&shared, |drawn| {
+        let each = keys.iter().zip(drawn);
+        let both = |(keys, binding): (&[InterfaceKey; 2], &Binding)| {
+            keys.clone().map(|key| (key, binding.clone()))
+        };
+        Arc::new(Links::new(each.flat_map(both).collect()))
+    });
+    Resolved { links, targets, led, missing }
+}
+
+/// What `make` makes of each target of a link, by its share of the calls.
+fn share<T>(link: &Link, make: impl Fn(&ObjectId) -> T) -> Weighted<T> {
+    let shares = Share::all(&link.target, &link.split);
+    let each = shares.iter().map(|share| (make(&share.target), share.weight));
+    Weighted::new(each).unwrap_or_else(|| make(&link.target).into())
 }
 
 /// How a call names the link it came through.
@@ -82,7 +92,6 @@ pub fn link_ref(link: &Entry<Link>) -> LinkRef {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-    use std::sync::Arc;
     use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 
     struct Nobody;
@@ -97,8 +106,16 @@ mod tests {
         let (source, target) =
             ("t/a/source".parse().unwrap(), ObjectId::new("t", "a", target).unwrap());
         let (config, name) = (BTreeMap::new(), DEFAULT_LINK.to_owned());
-        let record =
-            Link { source, scope, name, target, config, timeout_ms: None, idempotent: Vec::new() };
+        let record = Link {
+            source,
+            scope,
+            name,
+            target,
+            split: Vec::new(),
+            config,
+            timeout_ms: None,
+            idempotent: Vec::new(),
+        };
         Entry { key: String::new(), record, revision }
     }
 
@@ -118,8 +135,8 @@ mod tests {
 
     fn run(imports: &[&str], links: &[Entry<Link>]) -> Resolved {
         let imports: Vec<InterfaceName> = imports.iter().map(|text| name(text)).collect();
-        resolve(&imports, links, |link| Binding {
-            target: link.record.target.clone(),
+        resolve(&imports, links, |link, target| Binding {
+            target: target.clone(),
             link: link_ref(link),
             invoke: Arc::new(Nobody),
         })
@@ -127,7 +144,14 @@ mod tests {
 
     fn target(resolved: &Resolved, import: &str) -> String {
         let source = "t/a/source".parse().unwrap();
-        resolved.links.resolve(&source, &import.parse().unwrap()).unwrap().target.name().to_owned()
+        resolved
+            .links
+            .at(0)
+            .resolve(&source, &import.parse().unwrap())
+            .unwrap()
+            .target
+            .name()
+            .to_owned()
     }
 
     #[test]
@@ -141,6 +165,28 @@ mod tests {
         assert_eq!(target(&resolved, "wasi:keyvalue/store@0.2.0-draft"), "redb");
         assert_eq!(target(&resolved, "wasi:keyvalue/atomics@0.2.0-draft"), "redis");
         assert_eq!(resolved.targets.len(), 2);
+    }
+
+    #[test]
+    fn targets_that_share_a_link_are_drawn_once_for_a_call() {
+        let mut shared = link(package("shop:cart@1"), "old", 1);
+        let each = |name, weight| Share { target: ObjectId::new("t", "a", name).unwrap(), weight };
+        shared.record.split = vec![each("old", 90), each("new", 10)];
+        let plain = link(package("wasi:keyvalue@0.2.0-draft"), "redb", 2);
+        let imports = ["shop:cart/api@1", "shop:cart/admin@1", "wasi:keyvalue/store@0.2.0-draft"];
+        let resolved = run(&imports, &[shared, plain]);
+        assert_eq!(resolved.targets.len(), 3);
+        let source = "t/a/source".parse().unwrap();
+        let drawn = |draw| {
+            let links = resolved.links.at(draw);
+            imports.map(|import| {
+                let binding = links.resolve(&source, &import.parse().unwrap()).unwrap();
+                binding.target.name().to_owned()
+            })
+        };
+        assert_eq!(drawn(0), ["old", "old", "redb"]);
+        assert_eq!(drawn(u32::MAX), ["new", "new", "redb"]);
+        assert_eq!(resolved.links.values().count(), 2);
     }
 
     #[test]

@@ -63,8 +63,21 @@ pub enum Event {
     Health(ObjectId, Attempt, Option<String>),
     /// What a running object's imports wait for; empty: nothing.
     Waiting(ObjectId, Vec<String>),
+    /// What has started says that it is ready for calls.
+    Ready(ObjectId, Attempt),
+    /// What has started, or is about to, says that it is not ready for calls.
+    NotReady(ObjectId, Attempt, Unready),
     /// The host is about to stop.
     Drain,
+}
+
+/// Why something says that it is not ready for calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unready {
+    /// For people, one line.
+    pub why: String,
+    /// What its imports wait for. As long as that is not there, the answer is not held against it.
+    pub waits_for: Vec<String>,
 }
 
 /// How something ended.
@@ -87,6 +100,10 @@ pub enum Effect {
     Discard(ObjectId, Attempt),
     /// The object leaves: take no more calls for it, drain it, and delete its status.
     Stop(ObjectId),
+    /// It is not ready: take no more calls for it, and finish those under way.
+    Hide(ObjectId),
+    /// It is ready again: take calls.
+    Show(ObjectId),
     /// Look again after this pause.
     Retry(ObjectId, Attempt, Duration),
     /// Write the object's status.
@@ -150,6 +167,10 @@ impl State {
             Event::RetryDue(id, attempt) => self.retry_due(&id, attempt, &mut effects),
             Event::Health(id, attempt, ailment) => self.health(&id, attempt, ailment, &mut effects),
             Event::Waiting(id, waiting) => self.waiting(&id, waiting, &mut effects),
+            Event::Ready(id, attempt) => self.ready(&id, attempt, &mut effects),
+            Event::NotReady(id, attempt, unready) => {
+                self.not_ready(&id, attempt, unready, &mut effects)
+            }
             Event::Drain => self.drain(&mut effects),
         }
         effects
@@ -282,6 +303,46 @@ impl State {
         }
     }
 
+    fn ready(&mut self, id: &ObjectId, attempt: Attempt, effects: &mut Vec<Effect>) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        let Some(run) = object.run_mut(attempt) else { return };
+        let before = std::mem::take(&mut run.probed);
+        if before.is_hidden && !self.is_draining {
+            effects.push(Effect::Show(id.clone()));
+            effects.extend(object.report());
+        }
+    }
+
+    fn not_ready(
+        &mut self,
+        id: &ObjectId,
+        attempt: Attempt,
+        unready: Unready,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(object) = self.objects.get_mut(id).filter(|_| !self.is_draining) else { return };
+        let Some(run) = object.run_mut(attempt) else { return };
+        let is_refused = run.is_refused(unready);
+        let why = run.probed.why.clone();
+        if is_attempt(object.running.as_ref(), attempt) {
+            let is_news = is_refused && object.hide();
+            effects.extend(is_news.then(|| Effect::Hide(id.clone())));
+            effects.extend(object.is_hidden().then(|| object.report()).flatten());
+        } else if is_refused {
+            let reason = format!("it is not ready: {}", why.unwrap_or_default());
+            effects.push(Effect::Discard(id.clone(), attempt));
+            self.start_failed(id, attempt, Failure { reason, is_final: false }, effects);
+        } else {
+            effects.extend(object.report());
+        }
+    }
+
+    /// Whether it is being started by this attempt.
+    #[must_use]
+    pub fn is_starting(&self, id: &ObjectId, attempt: Attempt) -> bool {
+        self.objects.get(id).is_some_and(|object| is_attempt(object.starting.as_ref(), attempt))
+    }
+
     fn drain(&mut self, effects: &mut Vec<Effect>) {
         self.is_draining = true;
         for object in self.objects.values_mut() {
@@ -326,7 +387,7 @@ impl State {
             return;
         }
         self.attempts += 1;
-        let run = Run { attempt: Attempt(self.attempts), spec };
+        let run = Run::new(Attempt(self.attempts), spec);
         effects.push(if run.spec.is_alone() && object.running.take().is_some() {
             Effect::Replace(run.attempt, run.spec.clone())
         } else {

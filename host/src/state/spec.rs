@@ -53,6 +53,16 @@ impl Spec {
         }
     }
 
+    /// Bad answers in a row to the question whether it is ready that are too many.
+    pub(super) fn probe_failures(&self) -> u32 {
+        match self {
+            Self::Component(component) => {
+                component.ready.as_ref().map_or(u32::MAX, |ready| ready.failures)
+            }
+            Self::Provider(_) => u32::MAX,
+        }
+    }
+
     /// Whether what runs by `self` need not be started anew to run by `other`: who orders it and how many there are
     /// elsewhere makes no difference to a running instance.
     pub(super) fn runs_as(&self, other: &Self) -> bool {

@@ -4,7 +4,7 @@ use super::*;
 use std::sync::Arc;
 use wicker_lattice::id::ProcessId;
 use wicker_lattice::store::record::{
-    Component, Grants, Limits, Provider, ProviderSource, Sharing, Spread,
+    Component, Grants, Limits, Probe, Provider, ProviderSource, Ready, Sharing, Spread,
 };
 
 fn id() -> ObjectId {
@@ -23,6 +23,7 @@ fn component(generation: u64, digest: &str) -> Spec {
         config: BTreeMap::new(),
         spread: Spread::default(),
         rollout: Default::default(),
+        ready: None,
     }))
 }
 
@@ -266,4 +267,85 @@ fn generation_that_was_seen_before_a_restart_still_counts() {
     assert!(matches!(state.apply(Event::Placed(placement(4)))[..], [Effect::Refuse(..)]));
     state.apply(Event::Placed(placement(5)));
     assert_eq!(starts(&state.apply(Event::Specified(component(5, "b")))).len(), 1);
+}
+
+/// A component that is asked, and may answer badly twice.
+fn asked(generation: u64, digest: &str) -> Spec {
+    let Spec::Component(component) = component(generation, digest) else { unreachable!() };
+    let probe = Probe::Path("/ready".into());
+    let ready = Ready { probe, interval_ms: 1000, timeout_ms: 1000, failures: 3 };
+    Spec::Component(Arc::new(Component { ready: Some(ready), ..(*component).clone() }))
+}
+
+fn not_ready(attempt: u64, waits_for: &[&str]) -> Event {
+    let waits_for = waits_for.iter().map(|each| (*each).to_owned()).collect();
+    Event::NotReady(id(), Attempt(attempt), Unready { why: "no answer".into(), waits_for })
+}
+
+/// A state in which digest `a` of generation 1 runs, by attempt 1, and is asked whether it is ready.
+fn running_asked() -> State {
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    state.apply(Event::Specified(asked(1, "a")));
+    state.apply(Event::Started(id(), Attempt(1)));
+    state
+}
+
+#[test]
+fn what_is_not_ready_in_time_has_failed_and_the_older_one_goes_on() {
+    let mut state = running_asked();
+    state.apply(Event::Placed(placement(2)));
+    assert_eq!(starts(&state.apply(Event::Specified(asked(2, "b")))), [Attempt(2)]);
+    for _ in 0..2 {
+        assert_eq!(reported(&state.apply(not_ready(2, &[]))), Some(RunState::Ready));
+    }
+    let effects = state.apply(not_ready(2, &[]));
+    assert!(effects.contains(&Effect::Discard(id(), Attempt(2))));
+    assert_eq!(reported(&effects), Some(RunState::Degraded));
+    let failed = effects.iter().find_map(|effect| {
+        if let Effect::Report(report) = effect { report.failed_generation } else { None }
+    });
+    assert_eq!(failed, Some(2));
+}
+
+#[test]
+fn bad_answers_do_not_count_while_an_import_waits() {
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    state.apply(Event::Specified(asked(1, "a")));
+    for _ in 0..9 {
+        let effects = state.apply(not_ready(1, &["store does not run anywhere"]));
+        assert_eq!(reported(&effects), Some(RunState::Starting));
+    }
+    assert_eq!(reported(&state.apply(not_ready(1, &[]))), Some(RunState::Starting));
+    assert_eq!(reported(&state.apply(Event::Started(id(), Attempt(1)))), Some(RunState::Ready));
+}
+
+#[test]
+fn what_is_no_longer_ready_is_hidden_until_one_good_answer() {
+    let mut state = running_asked();
+    for _ in 0..2 {
+        assert!(state.apply(not_ready(1, &[])).is_empty());
+        assert!(state.apply(Event::Ready(id(), Attempt(1))).is_empty());
+    }
+    state.apply(not_ready(1, &[]));
+    state.apply(not_ready(1, &[]));
+    let effects = state.apply(not_ready(1, &[]));
+    assert!(effects.contains(&Effect::Hide(id())));
+    assert_eq!(reported(&effects), Some(RunState::Unready));
+    assert!(!state.apply(not_ready(1, &[])).contains(&Effect::Hide(id())), "it is hidden once");
+    let effects = state.apply(Event::Ready(id(), Attempt(1)));
+    assert!(effects.contains(&Effect::Show(id())));
+    assert_eq!(reported(&effects), Some(RunState::Ready));
+}
+
+#[test]
+fn answers_of_what_was_replaced_mean_nothing() {
+    let mut state = running_asked();
+    state.apply(Event::Placed(placement(2)));
+    state.apply(Event::Specified(asked(2, "b")));
+    state.apply(Event::Started(id(), Attempt(2)));
+    for _ in 0..9 {
+        assert!(state.apply(not_ready(1, &[])).is_empty());
+    }
 }

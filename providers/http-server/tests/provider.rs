@@ -130,6 +130,7 @@ impl Lattice {
             target: ObjectId::bare("shop").unwrap(),
             claimed_by: "default/shop".to_owned(),
             only_on: None,
+            split: Vec::new(),
         };
         self.store.create(&route).await.unwrap();
     }

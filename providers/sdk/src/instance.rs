@@ -259,7 +259,7 @@ impl<P: Provider> Instance<P> {
     fn note(&self, record: LinkRecord) -> Option<OpenedEntry<P>> {
         let now = Instant::now();
         self.change(|links| {
-            if record.link.target == self.id {
+            if record.link.leads_to(&self.id) {
                 return links.apply(record, now);
             }
             links.remove(LinkName::of(&record.link), record.revision, now);

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::OnceCell;
-use wicker_lattice::call::{Invoke, LinkRef};
+use wicker_lattice::call::{Call, Invocation, Invoke, LinkRef};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::link::Binding;
 use wicker_lattice::store::record::{Link, Scope};
+use wicker_lattice::weighted::Weighted;
 use wicker_process::Tasks;
 
 use crate::client::Client;
@@ -118,13 +119,23 @@ impl Outlets {
     fn outlet(&self, opened: &Opened) -> Outlet {
         let LinkRecord { link, revision } = opened.record.clone();
         let name = LinkRef { name: link.name.as_str().into(), revision };
-        let (target, invoke) = (link.target.clone(), Arc::clone(&self.calls));
+        let (target, invoke) = (link.target.clone(), self.calls_of(&link));
         let client = Client::new(self.source.clone(), Binding { target, link: name, invoke });
         let client = match link.timeout_ms {
             Some(timeout) => client.with_timeout(Duration::from_millis(timeout)),
             None => client,
         };
         Outlet { link, client, tasks: opened.tasks.clone() }
+    }
+
+    /// What calls through `link` go through: where targets share them, each call goes to one by its weight.
+    fn calls_of(&self, link: &Link) -> Arc<dyn Invoke> {
+        let calls = Arc::clone(&self.calls);
+        let shares = link.split.iter().map(|share| (share.target.clone(), share.weight));
+        match Weighted::new(shares) {
+            Some(targets) => Arc::new(Shared { targets, calls }),
+            None => calls,
+        }
     }
 
     /// Those that should be open and are not.
@@ -144,6 +155,19 @@ impl Outlets {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(Scope, String), Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls that several targets share.
+struct Shared {
+    targets: Weighted<ObjectId>,
+    calls: Arc<dyn Invoke>,
+}
+
+impl Invoke for Shared {
+    fn invoke(&self, mut call: Call) -> Invocation<'_> {
+        call.target = self.targets.pick().clone();
+        self.calls.invoke(call)
     }
 }
 

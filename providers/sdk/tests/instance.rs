@@ -166,8 +166,16 @@ fn record(source: &str, target: &str, revision: u64, config: &[(&str, &str)]) ->
         config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let scope = Scope::Package("demo:lamp".parse().unwrap());
     let (source, target, name) = (id(source), id(target), "default".to_owned());
-    let link =
-        Link { source, scope, name, target, config, timeout_ms: None, idempotent: Vec::new() };
+    let link = Link {
+        source,
+        scope,
+        name,
+        target,
+        config,
+        timeout_ms: None,
+        idempotent: Vec::new(),
+        split: Vec::new(),
+    };
     LinkRecord { link, revision }
 }
 

@@ -107,6 +107,7 @@ impl Tower {
             config: [("hours".to_owned(), hours.to_owned())].into(),
             timeout_ms: None,
             idempotent: Vec::new(),
+            split: Vec::new(),
         };
         LinkRecord { link, revision }
     }

@@ -15,6 +15,7 @@ mod exchange;
 mod incoming;
 mod job;
 mod outgoing;
+mod probe;
 mod request;
 mod response;
 mod serve;

@@ -15,6 +15,7 @@ use super::{BoxError, HttpBody, incoming, response, v2, v3};
 use crate::actor::Actor;
 use crate::admission::Permit;
 use crate::deadline::Deadline;
+use crate::instance::Warm;
 use crate::log::{Level, Origin};
 use crate::program::HttpEntry;
 
@@ -111,29 +112,31 @@ impl Actor {
         request: Request<WasiBody>,
         entered: Entered,
     ) -> Result<Result<Response<HttpBody>, Error>, CallError> {
-        let result = self.begin(request, entered).await;
+        let result = self.begin(request, entered, self.warm()).await;
         self.count(&result);
         result
     }
 
-    async fn begin(
+    /// Runs the guest in an instance of `warm`, or a fresh one.
+    pub(super) async fn begin(
         &self,
         request: Request<WasiBody>,
         entered: Entered,
+        warm: &Arc<Warm>,
     ) -> Result<Result<Response<HttpBody>, Error>, CallError> {
         let Entered { incoming, deadline, permit } = entered;
         let Some(entry) = self.program().http() else {
             let message = format!("{} does not answer HTTP requests", self.config().id);
             return Err(CallError::new(Status::NotFound, message));
         };
-        let start = match self.warm().take(self.scope(deadline.clone(), incoming.trace)) {
+        let start = match warm.take(self.scope(deadline.clone(), incoming.trace)) {
             Ok(live) => Start::Warm(live),
             Err(call) => Start::Fresh(self.store(call)),
         };
         let (head, receiver) = oneshot::channel();
         let program = Arc::clone(self.program());
         let is_encrypted = incoming.is_encrypted;
-        let warm = Arc::clone(self.warm());
+        let warm = Arc::clone(warm);
         let job = Job { program, start, warm, request, is_encrypted, head, permit };
         let run = match entry {
             HttpEntry::V2(indices) => v2::run(job, indices.clone()),

@@ -20,4 +20,5 @@ mod compile;
 mod handles;
 mod limits;
 mod links;
+mod ready;
 mod streams;

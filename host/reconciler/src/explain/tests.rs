@@ -44,6 +44,7 @@ fn put(inventory: &mut Inventory, name: &str, spread: Spread, on: &[u8]) {
         config: BTreeMap::new(),
         spread,
         rollout: Rollout::default(),
+        ready: None,
     };
     inventory.components.insert(component.key(), Stored { record: component, revision: 1 });
     for host in on {

@@ -79,7 +79,7 @@ pub(super) static MANIFEST: Section = section(
             Map(&Map(&SectionOr(&LINK, Some(&LINK_SHORT)))),
             "Who serves whose imports: source, then interface or package, then target.",
         ),
-        field("routes", Map(&Text), "Which HTTP requests go to which component: [HOST]/PATH."),
+        field("routes", Map(&TARGETS), "Which HTTP requests go to which component: [HOST]/PATH."),
     ],
     &["application"],
 );
@@ -91,6 +91,11 @@ pub(super) static COMPONENT: Section = section(
         field("replicas", Replicas, "On how many hosts it runs, or every. Default: 1."),
         field("placement", SectionOr(&PLACEMENT, None), "On which hosts it runs."),
         field("rollout", SectionOr(&ROLLOUT, None), "How a new version replaces this one."),
+        field(
+            "ready",
+            SectionOr(&READY, Some(&Text)),
+            "What its host asks to find out whether it is ready for calls: a path, or a map.",
+        ),
         field("limits", SectionOr(&LIMITS, None), "What one instance may use."),
         field("warm", Number, "Instances kept between calls. Default 0: a fresh one a call."),
         field("config", TextMap, "Read by the component through wasi:config."),
@@ -158,6 +163,29 @@ pub(super) static ROLLOUT: Section = section(
     &[],
 );
 
+pub(super) static READY: Section = Section {
+    fields: &[
+        field("path", Text, "GET this path; any 2xx is good."),
+        field("function", Text, "Call this export, which takes nothing: INTERFACE.FUNCTION."),
+        field("interval", Duration, "From one question to the next. Default: 1s."),
+        field("timeout", Duration, "How long an answer may take. Default: 1s."),
+        field("failures", Count, "Bad answers in a row that are too many. Default: 3."),
+    ],
+    required: &[],
+    one_of: &["path", "function"],
+};
+
+pub(super) static SHARE: Section = section(
+    &[
+        field("target", Text, "Who."),
+        field("weight", Number, "Its share of the calls: this of the sum of all weights."),
+    ],
+    &["target", "weight"],
+);
+
+/// One target, or several that share the calls.
+const TARGETS: Holds = Holds::Either(&Text, &List(&SectionOr(&SHARE, None)));
+
 pub(super) static LIMITS: Section = section(
     &[
         field("memory", Size, "Linear memory of one instance. Default: 256MiB."),
@@ -191,7 +219,11 @@ const LINK_SHORT: Holds = Holds::Either(&Text, &List(&SectionOr(&LINK, Some(&Tex
 
 pub(super) static LINK: Section = section(
     &[
-        field("target", Text, "Who serves it: a name here, a builtin, or an id's ending."),
+        field(
+            "target",
+            TARGETS,
+            "Who serves it: a name here, a builtin, an id's ending; or several with weights.",
+        ),
         field("name", Text, "The link's name. Default: default."),
         field("config", TextMap, "Typed by the target."),
         field("timeout", Duration, "Longest call through it. Default: 10s."),

@@ -7,8 +7,10 @@ mod fields;
 mod known;
 mod overlay;
 mod placement;
+mod ready;
 mod schema;
 mod sections;
+mod targets;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -66,6 +68,44 @@ pub struct Component {
     pub placement: Placement,
     /// How a new version replaces the one that runs.
     pub rollout: Rollout,
+    /// How its host finds out whether it is ready.
+    pub ready: Option<Ready>,
+}
+
+/// `ready:` of a component.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// What is asked.
+    pub probe: Spanned<Probe>,
+    /// From one question to the next, milliseconds.
+    pub interval_ms: u64,
+    /// How long an answer may take, milliseconds.
+    pub timeout_ms: u64,
+    /// Bad answers in a row that are too many.
+    pub failures: u32,
+}
+
+/// What is asked, as the user wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// A path.
+    Path(String),
+    /// A function that it exports.
+    Function {
+        /// Of which of its interfaces.
+        interface: InterfacePattern,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Who serves a link or a route.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// As the user wrote it.
+    pub name: Spanned<String>,
+    /// Its share, where there are several.
+    pub weight: u32,
 }
 
 /// One entry of `providers:`.
@@ -116,8 +156,8 @@ pub struct Link {
     pub interface: Spanned<InterfacePattern>,
     /// The link's name.
     pub name: String,
-    /// Who serves it, as the user wrote it.
-    pub target: Spanned<String>,
+    /// Who serves it; at least one.
+    pub targets: Vec<Target>,
     /// Typed by the target.
     pub config: BTreeMap<String, String>,
     /// Longest call, milliseconds.
@@ -135,8 +175,8 @@ pub struct Route {
     pub path: String,
     /// Where the route stands.
     pub span: Span,
-    /// A component of this file.
-    pub target: Spanned<String>,
+    /// Components of this file; at least one.
+    pub targets: Vec<Target>,
 }
 
 impl Manifest {

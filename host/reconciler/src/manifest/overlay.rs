@@ -193,7 +193,7 @@ mod tests {
         );
         assert_eq!(manifest.providers[0].source.value, source);
         let link = &manifest.links[0];
-        assert_eq!((link.target.value.as_str(), link.timeout_ms), ("store", Some(1_000)));
+        assert_eq!((link.targets[0].name.value.as_str(), link.timeout_ms), ("store", Some(1_000)));
         assert_eq!(manifest.routes.len(), 2);
         assert!(manifest.source.whole_text().contains("1GiB"), "kept with the application");
     }

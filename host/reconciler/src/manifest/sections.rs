@@ -8,7 +8,7 @@ use wicker_lattice::store::record::{FileGrant, Grants, Limits, ProviderSource, R
 use super::fields::{Fields, Reader, json};
 use super::known::{COMPONENT, FILE, GRANTS, LIMITS, LINK, MANIFEST, PROVIDER};
 use super::yaml::{Node, Value};
-use super::{Component, Link, Manifest, Placement, Provider, Route, default_team};
+use super::{Component, Link, Manifest, Placement, Provider, Route, Target, default_team};
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::pattern::InterfacePattern;
 use crate::{route, suggest};
@@ -105,7 +105,10 @@ impl Reader<'_> {
     }
 
     fn routes_lead_to_components(&mut self, routes: &[Route], names: &[&str]) {
-        for Route { host, path, target, .. } in routes {
+        let all = routes
+            .iter()
+            .flat_map(|route| route.targets.iter().map(move |target| (route, &target.name)));
+        for (Route { host, path, .. }, target) in all {
             if !names.contains(&target.value.as_str()) {
                 let name = route::print(host.as_deref(), path);
                 let message = format!(
@@ -136,6 +139,7 @@ impl Reader<'_> {
         }
         let placement = self.placement(&fields);
         let rollout = self.rollout(&fields);
+        let ready = fields.get("ready").and_then(|node| self.ready(node));
         let digest = fields.get("digest").and_then(|node| self.digest(node));
         let limits = fields.get("limits").map(|node| self.limits(node)).unwrap_or_default();
         let grants = fields.get("grants").map(|node| self.grants(node)).unwrap_or_default();
@@ -153,6 +157,7 @@ impl Reader<'_> {
             config,
             placement,
             rollout,
+            ready,
         })
     }
 
@@ -168,6 +173,7 @@ impl Reader<'_> {
             config: Default::default(),
             placement,
             rollout: Rollout::default(),
+            ready: None,
         }
     }
 
@@ -371,28 +377,28 @@ impl Reader<'_> {
         node: &Node,
     ) -> Option<Link> {
         let what = format!("the link {} → {}", source.value, interface.value);
-        let plain = |target: Spanned<String>| Link {
+        let plain = |targets: Vec<Target>| Link {
             source: source.clone(),
             interface: interface.clone(),
             name: DEFAULT_LINK.to_owned(),
-            target,
+            targets,
             config: Default::default(),
             timeout_ms: None,
             idempotent: Vec::new(),
         };
         if let Value::Scalar { .. } = &node.value {
-            return Some(plain(self.text(&what, node)?));
+            return Some(plain(self.targets(&what, node)?));
         }
         let fields = self.fields(&what, node, interface.span, &LINK)?;
         if fields.get("target").is_none() {
             self.error(interface.span, format!("{what} has no target"), "add `target: NAME`");
         }
-        let target = fields.get("target").and_then(|node| self.text("target", node));
+        let targets = fields.get("target").and_then(|node| self.targets("target", node));
         let name = fields.get("name").and_then(|node| self.text("name", node));
         let config = fields.get("config").map(|node| self.text_map("config", node));
         let idempotent = fields.get("idempotent").map(|node| self.texts("idempotent", node));
         let timeout_ms = fields.get("timeout").and_then(|node| self.millis("timeout", node));
-        let link = plain(target?);
+        let link = plain(targets?);
         Some(Link {
             name: name.map_or(link.name, |name| name.value),
             config: config.unwrap_or_default(),
@@ -407,7 +413,7 @@ impl Reader<'_> {
         let Some(node) = fields.get("routes") else { return Vec::new() };
         let mut routes: Vec<Route> = Vec::new();
         for (key, node) in self.entries("routes", node).unwrap_or_default() {
-            let target = self.text(&format!("the route {}", key.value), node);
+            let targets = self.targets(&format!("the route {}", key.value), node);
             match route::parse(&key.value) {
                 Err(help) => self.error(key.span, format!("`{}` is not a route", key.value), help),
                 Ok((host, path)) => {
@@ -421,11 +427,11 @@ impl Reader<'_> {
                             help,
                         );
                     }
-                    routes.extend(target.map(|target| Route {
+                    routes.extend(targets.map(|targets| Route {
                         host,
                         path,
                         span: key.span,
-                        target,
+                        targets,
                     }));
                 }
             }

@@ -41,7 +41,7 @@ fn short_forms_say_all_that_a_small_application_needs() {
     );
     assert_eq!(manifest.links[0].interface.value.to_string(), "wasi:keyvalue");
     assert_eq!(
-        manifest.links[0].target,
+        manifest.links[0].targets[0].name,
         Spanned::new("store".to_owned(), Span { line: 9, column: 20, width: 5, layer: 0 })
     );
     assert_eq!((manifest.routes[0].host.clone(), manifest.routes[0].path.as_str()), (None, "/"));
@@ -199,4 +199,50 @@ fn problem_shows_its_line_with_a_caret() {
 fn manifest_larger_than_the_lattice_keeps_is_refused() {
     let text = format!("application: a\n# {}\n", "x".repeat(MANIFEST_BYTES_MAX));
     assert_eq!(problems(&text), ["1:1 larger than 256 KiB | split the application"]);
+}
+
+#[test]
+fn readiness_and_shares_are_read() {
+    let text = "application: a\n\
+        components:\n  a: {image: a.wasm, ready: /healthz}\n  \
+        b: {image: b.wasm, ready: {function: shop:cart/health@1.0.0.check, interval: 5s, failures: 1}}\n\
+        links:\n  a:\n    shop:cart: {target: [{target: b, weight: 90}, {target: c/d, weight: 10}]}\n\
+        routes:\n  /: [{target: a, weight: 1}, {target: b, weight: 0}]\n";
+    let manifest = parse(&Source::new("a.yaml", text)).unwrap();
+    let ready = |index: usize| manifest.components[index].ready.clone().unwrap();
+    assert_eq!(ready(0).probe.value, Probe::Path("/healthz".to_owned()));
+    assert_eq!((ready(0).interval_ms, ready(0).timeout_ms, ready(0).failures), (1000, 1000, 3));
+    let Probe::Function { interface, name } = ready(1).probe.value else { panic!() };
+    assert_eq!((interface.to_string().as_str(), name.as_str()), ("shop:cart/health@1", "check"));
+    assert_eq!((ready(1).interval_ms, ready(1).failures), (5000, 1));
+    let shares = |targets: &[Target]| {
+        let each = targets.iter().map(|target| (target.name.value.clone(), target.weight));
+        each.collect::<Vec<_>>()
+    };
+    let named = |name: &str, weight| (name.to_owned(), weight);
+    assert_eq!(shares(&manifest.links[0].targets), [named("b", 90), named("c/d", 10)]);
+    assert_eq!(shares(&manifest.routes[0].targets), [named("a", 1), named("b", 0)]);
+}
+
+#[test]
+fn readiness_and_shares_that_say_nothing_are_refused() {
+    assert_eq!(
+        problems(
+            "application: a\n\
+             components:\n  a: {image: a.wasm, ready: healthz}\n  b: {image: b.wasm, ready: {}}\n  \
+             c: {image: c.wasm, ready: {path: /, function: a:b/c.d}}\n  d: {image: d.wasm, ready: {function: check}}\n\
+             routes:\n  /: [{target: a, weight: 0}]\n  /x: [{target: a}]\n  /y: []\n  \
+             /z: [{target: a, weight: 1}, {target: a, weight: 2}]\n"
+        ),
+        [
+            "3:29 ready is `healthz`, expected a path | write it as a client would ask for it: /healthz",
+            "4:29 ready does not say what to ask | add `path: /healthz`, or `function: INTERFACE.FUNCTION`",
+            "5:29 ready asks for a path and for a function | keep one of the two",
+            "6:40 function is `check`, expected INTERFACE.FUNCTION | write it as shop:cart/health.check",
+            "8:6 the route / leads nowhere | write `- {target: NAME, weight: 90}` for each that shares the calls",
+            "9:8 a target of the route /x has no weight | write it as `{target: NAME, weight: 90}`",
+            "10:7 the route /y leads nowhere | write `- {target: NAME, weight: 90}` for each that shares the calls",
+            "11:41 the route /z leads to `a` twice | add the weights together",
+        ]
+    );
 }

@@ -48,6 +48,7 @@ fn component(name: &str, replicas: Option<u32>) -> Component {
         config: BTreeMap::new(),
         spread: Spread { replicas, ..Spread::default() },
         rollout: Rollout::default(),
+        ready: None,
     }
 }
 
@@ -89,6 +90,7 @@ fn link(source: &str, target: &str) -> Link {
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     }
 }
 
@@ -99,6 +101,7 @@ fn route(path: &str, target: &str) -> Route {
         target: ObjectId::new("default", "shop", target).unwrap(),
         claimed_by: "default/shop".to_owned(),
         only_on: None,
+        split: Vec::new(),
     }
 }
 

@@ -193,13 +193,21 @@ impl Object {
             .is_some_and(|running| running.generation >= generation && running.state.takes_calls())
     }
 
-    /// Why `host` cannot run this generation.
+    /// Why `host` cannot run this generation, or not well enough to take calls.
     pub(super) fn failure(&self, host: ProcessId, generation: u64) -> Option<String> {
         let running = self.on(host)?;
-        let has_failed = running.failed_generation.is_some_and(|failed| failed >= generation)
-            || (running.generation >= generation && running.state == RunState::Failed);
-        has_failed
-            .then(|| running.reason.clone().unwrap_or_else(|| "it cannot be started".to_owned()))
+        let reason = || running.reason.clone();
+        let is_this = running.generation >= generation;
+        match running.state {
+            RunState::Unready if is_this => {
+                Some(format!("it is not ready: {}", reason().unwrap_or_default()))
+            }
+            state => {
+                let has_failed = running.failed_generation.is_some_and(|it| it >= generation)
+                    || (is_this && state == RunState::Failed);
+                has_failed.then(|| reason().unwrap_or_else(|| "it cannot be started".to_owned()))
+            }
+        }
     }
 
     /// Whether every wanted host serves already, so that the others may stop.

@@ -24,6 +24,8 @@ struct Lattice {
     broken: BTreeSet<u64>,
     /// Hosts that do nothing.
     frozen: BTreeSet<ProcessId>,
+    /// Hosts on which what runs says that it is not ready.
+    unready: BTreeSet<ProcessId>,
     revision: u64,
     writes: usize,
     /// Fewest hosts that served an object at any time since this was reset.
@@ -72,6 +74,7 @@ fn component(id: &ObjectId, generation: u64, replicas: Option<u32>) -> Component
         config: BTreeMap::new(),
         spread: Spread { replicas, ..Spread::default() },
         rollout: Rollout::default(),
+        ready: None,
     }
 }
 
@@ -203,8 +206,11 @@ impl Lattice {
             if !is_broken {
                 self.serving.insert(key, *generation);
             }
-            let state =
-                if is_broken && before.is_none() { RunState::Failed } else { RunState::Ready };
+            let state = match (is_broken && before.is_none(), self.unready.contains(host)) {
+                (true, _) => RunState::Failed,
+                (false, true) => RunState::Unready,
+                (false, false) => RunState::Ready,
+            };
             let running = Running {
                 object: object.clone(),
                 kind: *kind,
@@ -254,6 +260,48 @@ impl Lattice {
         let last = self.progress.last().unwrap();
         (last.generation, last.state)
     }
+}
+
+#[test]
+fn rollout_stops_and_goes_back_where_a_new_version_stops_being_ready() {
+    let mut lattice = Lattice::with_hosts(3);
+    lattice.deploy(1, vec![component(&id("api"), 1, Some(3))]);
+    lattice.settle();
+    lattice.application(2, &[component(&id("api"), 2, Some(3))], None);
+    lattice.specify(component(&id("api"), 2, Some(3)));
+    lattice.step();
+    let changed = lattice.placements.values().filter(|stored| stored.record.generation == 2);
+    let changed: Vec<ProcessId> = changed.map(|stored| stored.record.host).collect();
+    assert_eq!(changed.len(), 1, "one host at a time");
+    lattice.unready.extend(changed);
+    lattice.run_hosts();
+    lattice.step();
+    assert_eq!(lattice.went_back, [(2, 1)]);
+    let failed = lattice.progress.iter().find(|told| told.state == ProgressState::Failed).unwrap();
+    assert!(failed.reason.as_deref().unwrap().contains("it is not ready"), "{failed:?}");
+    let changed =
+        |generation| lattice.serving.values().filter(|serving| **serving == generation).count();
+    assert!(changed(2) <= 1, "no other host has changed");
+    lattice.unready.clear();
+    lattice.settle();
+    assert_eq!(lattice.last(), (3, ProgressState::Ready));
+}
+
+#[test]
+fn replica_that_is_not_ready_later_is_told_and_nothing_is_taken_back() {
+    let mut lattice = Lattice::with_hosts(2);
+    lattice.deploy(1, vec![component(&id("api"), 1, Some(2))]);
+    lattice.settle();
+    lattice.unready.insert(process(1));
+    lattice.run_hosts();
+    lattice.settle();
+    assert_eq!(lattice.last(), (1, ProgressState::Failed));
+    assert!(lattice.went_back.is_empty());
+    assert_eq!(lattice.placed(&id("api")).len(), 2);
+    lattice.unready.clear();
+    lattice.run_hosts();
+    lattice.settle();
+    assert_eq!(lattice.last(), (1, ProgressState::Ready));
 }
 
 #[test]

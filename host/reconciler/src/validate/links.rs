@@ -7,14 +7,14 @@ use wicker_lattice::call::DEFAULT_LINK;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::store::key;
-use wicker_lattice::store::record::{Link, Scope};
+use wicker_lattice::store::record::{Link, Scope, Share};
 use wicker_lattice::types::{Functions, Type};
 
-use super::{Batch, DesiredLink};
+use super::{Batch, DesiredLink, one_or_several};
 use crate::compat::mismatches;
-use crate::diagnostic::Problems;
+use crate::diagnostic::{Problems, Spanned};
 use crate::known::{default_provider, is_host_served};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Manifest, Target};
 
 impl Batch<'_> {
     pub(super) fn links(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<DesiredLink> {
@@ -51,12 +51,16 @@ impl Batch<'_> {
     ) -> Vec<Link> {
         let Some(source) = manifest.id(&link.source.value) else { return Vec::new() };
         let help = "calls wait until it is deployed";
-        let Some(target) = self.target(manifest, &link.target, help, problems) else {
-            return Vec::new();
-        };
-        if source == target {
-            let message = format!("`{}` is linked to itself", link.source.value);
-            problems.error(&manifest.source, link.target.span, message, "");
+        let mut shares = Vec::with_capacity(link.targets.len());
+        for Target { name, weight } in &link.targets {
+            let Some(target) = self.target(manifest, name, help, problems) else {
+                return Vec::new();
+            };
+            if source == target {
+                let message = format!("`{}` is linked to itself", link.source.value);
+                problems.error(&manifest.source, name.span, message, "");
+            }
+            shares.push(Share { target, weight: *weight });
         }
         let scopes = match self.world(&source) {
             Some(world) => {
@@ -65,7 +69,10 @@ impl Batch<'_> {
                     .iter()
                     .filter(|(name, _)| link.interface.value.matches(name) && !is_host_served(name))
                     .collect();
-                self.check_types(manifest, link, (&target, &imports), problems);
+                for (share, Target { name, .. }) in shares.iter().zip(&link.targets) {
+                    let target = (name, &share.target);
+                    self.check_types(manifest, (link, &imports), target, problems);
+                }
                 let scope = if link.interface.value.is_interface() {
                     interface_scope
                 } else {
@@ -78,11 +85,13 @@ impl Batch<'_> {
         if scopes.is_empty() {
             self.nothing_to_link(manifest, link, &source, problems);
         }
+        let Some((target, split)) = one_or_several(shares) else { return Vec::new() };
         let record = |scope| Link {
             source: source.clone(),
             scope,
             name: link.name.clone(),
             target: target.clone(),
+            split: split.clone(),
             config: link.config.clone(),
             timeout_ms: link.timeout_ms,
             idempotent: link.idempotent.clone(),
@@ -93,21 +102,19 @@ impl Batch<'_> {
     fn check_types(
         &self,
         manifest: &Manifest,
-        link: &manifest::Link,
-        (target, imports): (&ObjectId, &[(&InterfaceName, &Functions)]),
+        (link, imports): (&manifest::Link, &[(&InterfaceName, &Functions)]),
+        (name, target): (&Spanned<String>, &ObjectId),
         problems: &mut Problems,
     ) {
         let Some(world) = self.world(target) else { return };
         for mismatch in
             imports.iter().flat_map(|(name, functions)| mismatches(name, functions, world))
         {
-            let message = format!(
-                "`{}` cannot serve `{}`: it {mismatch}",
-                link.target.value, link.source.value
-            );
+            let message =
+                format!("`{}` cannot serve `{}`: it {mismatch}", name.value, link.source.value);
             let offered: Vec<String> = world.exports.keys().map(ToString::to_string).collect();
-            let help = format!("`{}` exports {}", link.target.value, offered.join(", "));
-            problems.error(&manifest.source, link.target.span, message, help);
+            let help = format!("`{}` exports {}", name.value, offered.join(", "));
+            problems.error(&manifest.source, name.span, message, help);
         }
     }
 
@@ -219,7 +226,9 @@ impl Batch<'_> {
             for owner in resource_owners(functions) {
                 let mut imports = world.imports.keys().filter(|other| other.key() == owner);
                 let other = imports.find_map(|other| covering(links, &id, other));
-                if let Some(other) = other.filter(|other| other.target != link.target) {
+                let leads_elsewhere =
+                    |other: &&Link| (&other.target, &other.split) != (&link.target, &link.split);
+                if let Some(other) = other.filter(leads_elsewhere) {
                     let message = format!(
                         "{name} uses resources of {owner}, but leads to {} and that to {}",
                         link.target, other.target
@@ -274,6 +283,7 @@ fn default_link(source: &ObjectId, import: &InterfaceName, target: ObjectId) -> 
         scope: package_scope(import),
         name: DEFAULT_LINK.to_owned(),
         target,
+        split: Vec::new(),
         config: Default::default(),
         timeout_ms: None,
         idempotent: Vec::new(),

@@ -6,19 +6,20 @@
 mod hosts;
 mod links;
 mod objects;
+mod ready;
 mod target;
 
 use std::collections::BTreeMap;
 
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::key;
-use wicker_lattice::store::record::{Component, Link, Provider, Restored, Route};
+use wicker_lattice::store::record::{Component, Link, Provider, Restored, Route, Share};
 use wicker_lattice::types::World;
 
 use crate::diagnostic::Problems;
 use crate::inventory::{Builtins, Inventory};
 use crate::known::is_http_export;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Target};
 use crate::{manifest, route};
 
 pub use objects::shared_provider;
@@ -148,19 +149,26 @@ impl Batch<'_> {
             let message = format!("the route {name} is taken by {owner}");
             problems.error(&manifest.source, route.span, message, "choose another host or path");
         }
-        let target = &route.target;
-        let id = manifest.id(&target.value)?;
-        if let Some(world) = self.world(&id)
-            && !world.exports.keys().any(is_http_export)
-        {
-            let message =
-                format!("`{}` cannot answer {name}: it does not export wasi:http", target.value);
-            problems.error(&manifest.source, target.span, message, "");
+        let mut split = Vec::with_capacity(route.targets.len());
+        for Target { name: target, weight } in &route.targets {
+            let id = manifest.id(&target.value)?;
+            if let Some(world) = self.world(&id)
+                && !world.exports.keys().any(is_http_export)
+            {
+                let message = format!(
+                    "`{}` cannot answer {name}: it does not export wasi:http",
+                    target.value
+                );
+                problems.error(&manifest.source, target.span, message, "");
+            }
+            split.push(Share { target: id, weight: *weight });
         }
+        let (target, split) = one_or_several(split)?;
         Some(Route {
             host: route.host.clone(),
             path: route.path.clone(),
-            target: id,
+            target,
+            split,
             claimed_by: manifest.claimant(),
             only_on: None,
         })
@@ -180,6 +188,15 @@ impl Batch<'_> {
         })?;
         Some(format!("{} in {}", other.claimant(), other.source.file()))
     }
+}
+
+/// What a record says of its targets: one that stands for all, and the shares, where there are several.
+fn one_or_several(mut shares: Vec<Share>) -> Option<(ObjectId, Vec<Share>)> {
+    let target = Share::greatest(&shares)?.clone();
+    if shares.len() == 1 {
+        shares.clear();
+    }
+    Some((target, shares))
 }
 
 #[cfg(test)]

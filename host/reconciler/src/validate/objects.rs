@@ -29,6 +29,7 @@ impl Batch<'_> {
         let id = manifest.id(&component.name.value)?;
         self.check_not_bare(manifest, component, &id, problems);
         let spread = self.spread(manifest, &id, &component.placement, problems);
+        let ready = self.ready(manifest, component, problems);
         let image = self.image(manifest, component, &id, problems)?;
         Some(Component {
             id,
@@ -41,6 +42,7 @@ impl Batch<'_> {
             config: component.config.clone(),
             spread,
             rollout: component.rollout.clone(),
+            ready,
         })
     }
 
@@ -144,9 +146,9 @@ impl Batch<'_> {
     /// The builtins that these links lead to and that belong to no application.
     pub(super) fn shared(&self, links: &[DesiredLink]) -> Vec<Provider> {
         let mut shared: Vec<Provider> = Vec::new();
-        for DesiredLink { link, .. } in links {
-            let is_new = !shared.iter().any(|provider| provider.id == link.target);
-            if is_new && let Some(provider) = shared_provider(&link.target, self.facts.builtins) {
+        for target in links.iter().flat_map(|desired| desired.link.targets()) {
+            let is_new = !shared.iter().any(|provider| provider.id == *target);
+            if is_new && let Some(provider) = shared_provider(target, self.facts.builtins) {
                 shared.push(provider);
             }
         }

@@ -2,7 +2,7 @@
 
 use wicker_lattice::id::{Incarnation, ProcessId};
 use wicker_lattice::store::Record as _;
-use wicker_lattice::store::record::{Host, ProviderSource, Sharing};
+use wicker_lattice::store::record::{Host, Probe, ProviderSource, Sharing};
 use wicker_lattice::types::{FunctionType, Functions, Type};
 
 use super::*;
@@ -198,6 +198,7 @@ fn route_of_another_application_is_refused() {
         target: "default/shop/web".parse().unwrap(),
         claimed_by: "default/shop".to_owned(),
         only_on: None,
+        split: Vec::new(),
     };
     let mut inventory = Inventory::default();
     inventory.routes.insert(taken.key(), Stored { record: taken, revision: 1 });
@@ -265,6 +266,7 @@ fn link_set_by_hand_satisfies_an_import() {
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     };
     let mut inventory = Inventory::default();
     inventory.links.insert(link.key(), Stored { record: link, revision: 3 });
@@ -333,4 +335,54 @@ fn neighbours_are_found_by_name() {
             "0.yaml:7:20 nothing is called `wen` | did you mean `web`?",
         ]
     );
+}
+
+#[test]
+fn every_target_that_shares_a_link_must_offer_what_is_imported() {
+    let worlds = [
+        ("default/a/web", world(&["shop:cart/api@1.0.0"], &[], Type::String)),
+        ("default/a/old", world(&[], &["shop:cart/api@1.0.0"], Type::String)),
+        ("default/a/new", world(&[], &["shop:cart/api@1.0.0"], Type::U32)),
+    ];
+    let text = "application: a\ncomponents: {web: w.wasm, old: o.wasm, new: n.wasm}\n\
+                links:\n  web:\n    shop:cart:\n      target:\n        - {target: old, weight: 90}\n        - {target: new, weight: 10}\n";
+    let found = problems(&[text], &worlds, &Inventory::default());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("0.yaml:8:20 `new` cannot serve `web`"), "{found:?}");
+    let good = [worlds[0].clone(), worlds[1].clone(), ("default/a/new", worlds[1].1.clone())];
+    let (desired, _) = check(&[text], &good, &Inventory::default()).unwrap();
+    let link = &desired[0].links[0].link;
+    assert_eq!(link.target.name(), "old", "the greatest share stands for all");
+    let shares: Vec<_> = link.split.iter().map(|each| (each.target.name(), each.weight)).collect();
+    assert_eq!(shares, [("old", 90), ("new", 10)]);
+}
+
+#[test]
+fn component_is_asked_only_what_it_exports() {
+    let mut asked = world(&[], &["shop:cart/health@1.0.0"], Type::String);
+    let functions = asked.exports.values_mut().next().unwrap();
+    let verdict = |result| FunctionType { params: Vec::new(), result, is_async: false };
+    functions.insert("check".to_owned(), verdict(Some(Type::Bool)));
+    functions.insert("count".to_owned(), verdict(Some(Type::U32)));
+    let text = |ready: &str| {
+        format!("application: a\ncomponents: {{x: {{image: x.wasm, ready: {ready}}}}}\n")
+    };
+    let worlds = [("default/a/x", asked)];
+    let good = text("{function: shop:cart/health.check}");
+    let (desired, _) = check(&[&good], &worlds, &Inventory::default()).unwrap();
+    let ready = desired[0].components[0].ready.clone().unwrap();
+    let interface = "shop:cart/health@1".parse().unwrap();
+    assert_eq!(ready.probe, Probe::Function { interface, name: "check".to_owned() });
+    for (ready, expected) in [
+        ("/healthz", "it does not export wasi:http"),
+        ("{function: shop:cart/health.get}", "it exports get: func(key: string)"),
+        ("{function: shop:cart/health.count}", "it exports count: func() -> u32"),
+        (
+            "{function: shop:cart/health.none}",
+            "it exports no shop:cart/health.none | it exports shop:cart/health@1.0.0.check",
+        ),
+    ] {
+        let found = problems(&[&text(ready)], &worlds, &Inventory::default());
+        assert!(found[0].contains(expected), "{found:?}");
+    }
 }

@@ -111,6 +111,7 @@ fn golden_diff() {
         target: id("acme/shop/gateway"),
         claimed_by: "acme/shop".to_owned(),
         only_on: None,
+        split: Vec::new(),
     };
     let now = application("acme", "shop", &[]);
     let steps = vec![

@@ -1,5 +1,6 @@
-//! `wicker link set|rm|ls`: who serves an import, changed while everything runs.
+//! `wicker link set|promote|rm|ls`: who serves an import, changed while everything runs.
 
+mod promote;
 mod remove;
 mod set;
 
@@ -30,6 +31,8 @@ pub struct Args {
 pub enum Command {
     /// Make a link, or point it somewhere else.
     Set(set::Args),
+    /// Give all calls of a link to one of the targets that share them. Everything else about it stays.
+    Promote(promote::Args),
     /// Remove a link; calls through it wait for another.
     Rm(remove::Args),
     /// List links.
@@ -52,6 +55,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let session = Session::open(&global).await?;
     match args.command {
         Command::Set(args) => set::run(args, &session).await,
+        Command::Promote(args) => promote::run(args, &session).await,
         Command::Rm(args) => remove::run(args, &session).await,
         Command::Ls(args) => list(args, &session).await,
     }
@@ -62,7 +66,7 @@ async fn list(args: ListArgs, session: &Session) -> anyhow::Result<ExitCode> {
     let mut links = Ps::new(&inventory).links;
     if let Some(object) = &args.object {
         let id = inventory::object(&inventory, object)?;
-        links.retain(|link| link.source == id || link.target == id);
+        links.retain(|link| link.source == id || link.leads_to(&id));
     }
     print(session, &links);
     Ok(ExitCode::SUCCESS)

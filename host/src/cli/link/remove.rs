@@ -73,7 +73,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn covers(pattern: &InterfacePattern, scope: &Scope) -> bool {
+pub(super) fn covers(pattern: &InterfacePattern, scope: &Scope) -> bool {
     match scope {
         Scope::Interface(interface) => pattern.is_interface() && pattern.matches_key(interface),
         // A package's key has no interface to match: give it one.

@@ -1,16 +1,17 @@
-//! `wicker link set SOURCE INTERFACE TARGET`: one revision-checked write. A target that is not there yet and is the
+//! `wicker link set SOURCE INTERFACE TARGET`: one revision-checked write; with `--weight` instead of a target, several
+//! share the calls. A target that is not there yet and is the
 //! name of a builtin is made first, and is ready before anything leads to it.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 use wicker_lattice::call::DEFAULT_LINK;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::store::record::{Link, Scope, Sharing, Spread};
+use wicker_lattice::store::record::{Link, Scope, Share, Sharing, Spread};
 use wicker_lattice::store::{Record as _, StoreError, key};
 use wicker_lattice::types::World;
 use wicker_reconciler::compat::mismatches;
@@ -40,8 +41,12 @@ pub struct Args {
     pub interface: InterfacePattern,
     /// Who serves it from now on: any ending of an id, or the name of a builtin provider, which is started if it does
     /// not run.
-    #[arg(value_name = "TARGET")]
-    pub target: String,
+    #[arg(value_name = "TARGET", required_unless_present = "weight")]
+    pub target: Option<String>,
+    /// In place of a target: several that share the calls, each by its weight; repeatable. 90 and 10: one call in ten
+    /// goes to the second.
+    #[arg(long, value_name = "TARGET=WEIGHT", value_parser = weight, conflicts_with = "target")]
+    pub weight: Vec<(String, u32)>,
     /// The link's name.
     #[arg(long, default_value = DEFAULT_LINK, value_name = "NAME")]
     pub name: String,
@@ -65,14 +70,23 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+fn weight(text: &str) -> Result<(String, u32), String> {
+    let (target, weight) = key_value(text).map_err(|_| "expected TARGET=WEIGHT")?;
+    let weight = weight.parse().map_err(|_| format!("`{weight}` is no whole number"))?;
+    Ok((target, weight))
+}
+
 /// What was done, as `--output json` prints it.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(super) struct Report {
     source: ObjectId,
     interface: Scope,
     name: String,
     from: Option<ObjectId>,
     target: ObjectId,
+    /// All who share the calls, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    split: Vec<Share>,
     revision: u64,
     /// `ready`, or `pending` where nobody serves the target yet.
     state: &'static str,
@@ -82,19 +96,26 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
     let builtins = registry::facts();
     let inventory = inventory::read(session).await?;
     let source = source(&inventory, &args.source)?;
-    let target = target(&inventory, &builtins, &args.target)?;
+    let (target, split) = targets(&args, &inventory, &builtins)?;
     let world = inventory.world(&source, &builtins);
     let scopes = scopes(&source, &args.interface, world)?;
-    let target_world = inventory.world(&target, &builtins).or_else(|| {
-        shared_provider(&target, &builtins)
-            .and_then(|_| builtins.get(target.name()))
-            .map(|builtin| &builtin.world)
-    });
-    check_types(&args.interface, (&source, world), (&target, target_world))?;
-    let inventory = match start(session, &args, &target, &builtins, &inventory).await? {
-        true => inventory::read(session).await?,
-        false => inventory,
+    let all: Vec<ObjectId> = match split.as_slice() {
+        [] => vec![target.clone()],
+        shares => shares.iter().map(|share| share.target.clone()).collect(),
     };
+    for target in &all {
+        let target_world = inventory.world(target, &builtins).or_else(|| {
+            shared_provider(target, &builtins)
+                .and_then(|_| builtins.get(target.name()))
+                .map(|builtin| &builtin.world)
+        });
+        check_types(&args.interface, (&source, world), (target, target_world))?;
+    }
+    let mut has_started = false;
+    for target in &all {
+        has_started |= start(session, &args, target, &builtins, &inventory).await?;
+    }
+    let inventory = if has_started { inventory::read(session).await? } else { inventory };
     let mut reports = Vec::with_capacity(scopes.len());
     for scope in scopes {
         let link = Link {
@@ -102,6 +123,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
             scope,
             name: args.name.clone(),
             target: target.clone(),
+            split: split.clone(),
             config: args.config.iter().cloned().collect::<BTreeMap<_, _>>(),
             timeout_ms: args.call_timeout,
             idempotent: Vec::new(),
@@ -118,6 +140,29 @@ fn source(inventory: &Inventory, text: &str) -> anyhow::Result<ObjectId> {
         Resolved::One(id) | Resolved::Unknown(id) => Ok(id),
         Resolved::Several(_) | Resolved::None => inventory::object(inventory, text),
     }
+}
+
+/// The target; of several, one that stands for all, and their shares.
+fn targets(
+    args: &Args,
+    inventory: &Inventory,
+    builtins: &Builtins,
+) -> anyhow::Result<(ObjectId, Vec<Share>)> {
+    if let Some(text) = &args.target {
+        return Ok((target(inventory, builtins, text)?, Vec::new()));
+    }
+    let mut split: Vec<Share> = Vec::with_capacity(args.weight.len());
+    for (text, weight) in &args.weight {
+        let target = target(inventory, builtins, text)?;
+        ensure!(
+            split.iter().all(|share| share.target != target),
+            "--weight names {} twice",
+            short(&target)
+        );
+        split.push(Share { target, weight: *weight });
+    }
+    let greatest = Share::greatest(&split).context("every --weight is 0: nobody would serve")?;
+    Ok((greatest.clone(), split))
 }
 
 /// A target may be the name of a builtin, or be named in full before it is there.
@@ -199,7 +244,7 @@ fn check_runs_on(inventory: &Inventory, args: &Args, target: &ObjectId) -> anyho
 }
 
 /// Writes one link over the revision that was read; whoever loses the race is told.
-async fn write(
+pub(super) async fn write(
     session: &Session,
     (inventory, builtins): (&Inventory, &Builtins),
     link: Link,
@@ -232,6 +277,7 @@ async fn write(
         name: link.name,
         from,
         target: link.target,
+        split: link.split,
         revision,
         state,
     };
@@ -239,7 +285,7 @@ async fn write(
     Ok(report)
 }
 
-fn print(session: &Session, reports: &[Report]) {
+pub(super) fn print(session: &Session, reports: &[Report]) {
     if session.is_json() {
         return out::json(&reports);
     }
@@ -250,15 +296,19 @@ fn print(session: &Session, reports: &[Report]) {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { source, interface, from, target, state, .. } = self;
+        let Self { source, interface, from, target, split, state, .. } = self;
         write!(f, "{} {}: ", short(source), interface.as_str())?;
+        let to = ps::targets(target, split);
         match from {
-            Some(from) if from != target => write!(f, "{} → {}", short(from), short(target))?,
-            Some(_) | None => write!(f, "{}", short(target))?,
+            Some(from) if from != target => write!(f, "{} → {to}", short(from))?,
+            Some(_) | None => f.write_str(&to)?,
         }
         match *state {
             "ready" => f.write_str(" (ready)"),
-            _ => write!(f, " (pending: {} is not running; calls wait for it)", short(target)),
+            _ if split.is_empty() => {
+                write!(f, " (pending: {to} is not running; calls wait for it)")
+            }
+            _ => f.write_str(" (pending: not all of them run; their calls wait)"),
         }
     }
 }

@@ -3,7 +3,7 @@
 mod show;
 
 pub use show::state_name;
-pub(crate) use show::{links_table, objects_table};
+pub(crate) use show::{links_table, objects_table, targets};
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{
-    Host, Link, Provider, ProviderSource, Route, RunState, Running, Scope,
+    Host, Link, Provider, ProviderSource, Route, RunState, Running, Scope, Share,
 };
 use wicker_reconciler::inventory::{Builtins, Inventory};
 use wicker_reconciler::route;
@@ -97,8 +97,11 @@ pub struct LinkRow {
     pub interface: Scope,
     /// The link's name.
     pub name: String,
-    /// Who serves it.
+    /// Who serves it; of several, one with the greatest share.
     pub target: ObjectId,
+    /// All who share the calls, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<Share>,
     /// Typed by the target.
     pub config: BTreeMap<String, String>,
     /// `ready`, `pending` where nobody serves the target, `incompatible` where it has other signatures than its source
@@ -113,12 +116,23 @@ pub struct LinkRow {
 pub struct RouteRow {
     /// `HOST/PATH`, as manifests write it.
     pub route: String,
-    /// Who answers.
+    /// Who answers; of several, one with the greatest share.
     pub target: ObjectId,
+    /// All who share the requests, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<Share>,
     /// Who claimed it.
     pub claimed_by: String,
     /// The only host whose listener answers it.
     pub only_on: Option<String>,
+}
+
+impl LinkRow {
+    /// Whether it leads to `id`, if only for some calls.
+    #[must_use]
+    pub fn leads_to(&self, id: &ObjectId) -> bool {
+        self.target == *id || self.split.iter().any(|share| share.target == *id)
+    }
 }
 
 /// Runs the verb.
@@ -300,8 +314,10 @@ pub(crate) fn implementation(provider: &Provider) -> String {
 
 /// A link as it is shown.
 pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) -> LinkRow {
-    let mut of_target = inventory.running.iter().filter(|running| running.object == link.target);
-    let is_served = of_target.any(|running| running.state.takes_calls());
+    let is_served = link.targets().all(|target| {
+        let mut running = inventory.running.iter().filter(|running| running.object == *target);
+        running.any(|running| running.state.takes_calls())
+    });
     let found = inventory.mismatches(link, builtins);
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     LinkRow {
@@ -309,6 +325,7 @@ pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) 
         interface: link.scope.clone(),
         name: link.name.clone(),
         target: link.target.clone(),
+        split: link.split.clone(),
         config: mask::map(&link.config),
         state: match (is_served, found.is_empty()) {
             (true, true) => "ready",
@@ -323,6 +340,7 @@ fn route_row(inventory: &Inventory, route: &Route) -> RouteRow {
     RouteRow {
         route: route::print(route.host.as_deref(), &route.path),
         target: route.target.clone(),
+        split: route.split.clone(),
         claimed_by: route.claimed_by.clone(),
         only_on: route.only_on.map(|process| host_name(inventory, process)),
     }

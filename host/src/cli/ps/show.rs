@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use wicker_lattice::store::record::{ObjectKind, RunState};
+use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record::{ObjectKind, RunState, Share};
 
 use super::{HostRow, LinkRow, ObjectRow, Ps, RouteRow};
 use crate::cli::table::{Table, short, short_digest};
@@ -15,6 +16,7 @@ pub fn state_name(state: RunState) -> &'static str {
         RunState::Ready => "ready",
         RunState::Pending => "pending",
         RunState::Degraded => "degraded",
+        RunState::Unready => "unready",
         RunState::Failed => "failed",
         RunState::Draining => "draining",
     }
@@ -74,7 +76,7 @@ pub(crate) fn links_table(rows: &[LinkRow]) -> Table {
     let mut table = Table::new(["LINK", "INTERFACE", "NAME", "TARGET", "STATE"]);
     for row in rows {
         let interface = row.interface.as_str().to_owned();
-        let target = short(&row.target);
+        let target = targets(&row.target, &row.split);
         let state = state_and_reason(row.state, row.reason.as_deref());
         table.row([short(&row.source), interface, row.name.clone(), target, state]);
     }
@@ -85,9 +87,20 @@ fn routes_table(rows: &[RouteRow]) -> Table {
     let mut table = Table::new(["ROUTE", "TARGET", "CLAIMED BY", "ONLY ON"]);
     for row in rows {
         let only_on = row.only_on.clone().unwrap_or_default();
-        table.row([row.route.clone(), short(&row.target), row.claimed_by.clone(), only_on]);
+        let target = targets(&row.target, &row.split);
+        table.row([row.route.clone(), target, row.claimed_by.clone(), only_on]);
     }
     table
+}
+
+/// One target, or several with their weights.
+pub(crate) fn targets(target: &ObjectId, split: &[Share]) -> String {
+    if split.is_empty() {
+        return short(target);
+    }
+    let each: Vec<String> =
+        split.iter().map(|share| format!("{}={}", short(&share.target), share.weight)).collect();
+    each.join(" ")
 }
 
 fn state_and_reason(state: &str, reason: Option<&str>) -> String {

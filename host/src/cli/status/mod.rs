@@ -194,7 +194,8 @@ fn not_ready(running: &Running, generation: u64) -> Option<String> {
         return Some(format!("generation {failed} cannot be started{why}{goes_on}"));
     }
     if running.generation < generation {
-        return Some(format!("generation {} still runs", running.generation));
+        let why = reason.map(|why| format!("; {why}")).unwrap_or_default();
+        return Some(format!("generation {} still runs{why}", running.generation));
     }
     match running.state {
         RunState::Ready => None,

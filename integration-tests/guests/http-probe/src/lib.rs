@@ -2,7 +2,10 @@
 
 wit_bindgen::generate!({ world: "probe", path: "../../../wit/wasi-0.2", generate_all });
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::sync::OnceLock;
 
 use exports::wasi::http::incoming_handler::Guest;
 use wasi::config::store;
@@ -13,11 +16,17 @@ use wasi::logging::logging::{Level, log};
 
 struct Probe;
 
+/// What `/ready` answers where the component says that it is not.
+const NOT_READY: &str = "not ready";
+
 impl Guest for Probe {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let path = request.path_with_query().unwrap_or_default();
         let text = outcome(&path);
         let response = OutgoingResponse::new(Fields::new());
+        if text == NOT_READY {
+            response.set_status_code(503).unwrap();
+        }
         let body = response.body().unwrap();
         ResponseOutparam::set(out, Ok(response));
         let stream = body.write().unwrap();
@@ -56,9 +65,25 @@ fn outcome(path: &str) -> String {
             log(Level::Warn, "probe", argument);
             "logged".into()
         }
-        "random" => format!("{:?}", std::collections::hash_map::RandomState::new()),
+        "ready" => ready().into(),
+        "instance" => instance(),
+        "random" => format!("{:?}", RandomState::new()),
         other => format!("unknown verb {other}"),
     }
+}
+
+/// Not ready if its config says so; and once for each time that somebody makes the file `/state/unready`.
+fn ready() -> &'static str {
+    let is_told = matches!(store::get("ready"), Ok(Some(told)) if told == "no");
+    let is_hit = || std::fs::rename("/state/unready", "/state/seen").is_ok();
+    if is_told || is_hit() { NOT_READY } else { "ready" }
+}
+
+/// Differs from instance to instance, and stays the same in a warm one.
+fn instance() -> String {
+    static NAME: OnceLock<String> = OnceLock::new();
+    let name = || format!("{:x}", RandomState::new().build_hasher().finish());
+    NAME.get_or_init(name).clone()
 }
 
 export!(Probe);

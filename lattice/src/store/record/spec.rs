@@ -78,6 +78,38 @@ pub struct Component {
     /// How a new version replaces this one.
     #[serde(default)]
     pub rollout: Rollout,
+    /// How its host finds out whether it is ready for calls; `None`: it is, once it has started.
+    #[serde(default)]
+    pub ready: Option<Ready>,
+}
+
+/// How a host finds out whether a component is ready for calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ready {
+    /// What is asked.
+    pub probe: Probe,
+    /// From one question to the next, milliseconds.
+    pub interval_ms: u64,
+    /// How long an answer may take, milliseconds.
+    pub timeout_ms: u64,
+    /// Bad answers in a row after which it is not ready. One good answer, and it is.
+    pub failures: u32,
+}
+
+/// What a component is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// A `GET` of this path; any 2xx is good.
+    Path(String),
+    /// A function that it exports and that takes nothing. `false` and an error are bad.
+    Function {
+        /// Of which interface.
+        interface: InterfaceKey,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// Bounds of one component. `None`: the host's default, stated in docs/manifest.md.
@@ -235,8 +267,11 @@ pub struct Link {
     pub scope: Scope,
     /// `default` until a component uses named imports.
     pub name: String,
-    /// Who serves it.
+    /// Who serves it; of several, one with the greatest share.
     pub target: ObjectId,
+    /// Where several targets share the calls: all of them. Empty: `target` serves every call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<Share>,
     /// Typed by the target.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
@@ -246,6 +281,49 @@ pub struct Link {
     /// Functions (`interface.function`) that may be retried when they may have run.
     #[serde(default)]
     pub idempotent: Vec<String>,
+}
+
+/// One of several targets, and how much of the calls it serves: its weight of the sum of all weights.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// Who.
+    pub target: ObjectId,
+    /// 0: none.
+    pub weight: u32,
+}
+
+impl Share {
+    /// The shares of what leads to `target`, unless `split` says otherwise.
+    #[must_use]
+    pub fn all(target: &ObjectId, split: &[Self]) -> Vec<Self> {
+        if split.is_empty() {
+            vec![Self { target: target.clone(), weight: 1 }]
+        } else {
+            split.to_vec()
+        }
+    }
+
+    /// The target with the greatest share; `None` where nobody has one.
+    #[must_use]
+    pub fn greatest(split: &[Self]) -> Option<&ObjectId> {
+        let greatest = split.iter().rev().max_by_key(|share| share.weight)?;
+        (greatest.weight > 0).then_some(&greatest.target)
+    }
+}
+
+impl Link {
+    /// Everybody that it leads to.
+    pub fn targets(&self) -> impl Iterator<Item = &ObjectId> {
+        let only = self.split.is_empty().then_some(&self.target);
+        self.split.iter().map(|share| &share.target).chain(only)
+    }
+
+    /// Whether it leads to `id`, if only for some calls.
+    #[must_use]
+    pub fn leads_to(&self, id: &ObjectId) -> bool {
+        self.targets().any(|target| target == id)
+    }
 }
 
 /// What a link covers: a whole package, or one interface (which wins over the package).
@@ -276,8 +354,11 @@ pub struct Route {
     pub host: Option<String>,
     /// A path prefix that ends at a `/` boundary: `/`, `/api`.
     pub path: String,
-    /// Who answers.
+    /// Who answers; of several, one with the greatest share.
     pub target: ObjectId,
+    /// Where several components share the requests: all of them. Empty: `target` answers every one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<Share>,
     /// The application or bare component that claimed it: `team/application`.
     pub claimed_by: String,
     /// Set where only one host's listener answers it (bare files).

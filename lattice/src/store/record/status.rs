@@ -174,6 +174,8 @@ pub enum RunState {
     Pending,
     /// Answers calls, not all of them well.
     Degraded,
+    /// Runs, but says that it is not ready: calls go to others.
+    Unready,
     /// Does not answer; see the reason.
     Failed,
     /// Finishes what it has, takes no more.

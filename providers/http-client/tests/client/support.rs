@@ -230,6 +230,7 @@ fn link(allow: &str) -> Link {
         config: BTreeMap::from([("allow".to_owned(), allow.to_owned())]),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     }
 }
 

@@ -91,6 +91,7 @@ impl Links {
                 config: self.config.clone().into_iter().chain(own.clone()).collect(),
                 timeout_ms: None,
                 idempotent: Vec::new(),
+                split: Vec::new(),
             };
             revision = (self.write)(link).await;
         }

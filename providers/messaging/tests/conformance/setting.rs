@@ -254,6 +254,7 @@ fn link(
         config: config(settings),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     }
 }
 

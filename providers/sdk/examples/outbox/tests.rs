@@ -48,6 +48,7 @@ async fn letters_are_numbered_and_go_only_where_the_link_allows() {
         config: config.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     };
     instance.apply_link(LinkRecord { link, revision: 1 }).await.unwrap();
 

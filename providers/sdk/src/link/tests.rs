@@ -16,6 +16,7 @@ fn record(scope: &str, revision: u64) -> LinkRecord {
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),
+        split: Vec::new(),
     };
     LinkRecord { link, revision }
 }

@@ -142,6 +142,7 @@ impl LinkSource for OneLink {
             config: BTreeMap::new(),
             timeout_ms: None,
             idempotent: Vec::new(),
+            split: Vec::new(),
         };
         Box::pin(async move { Ok(Some(LinkRecord { link, revision: 1 })) })
     }
