@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use wicker_engine::{CompilerCommand, Engine, EngineConfig};
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
-use wicker_lattice::event::{EventKind, LOGS, LogQuery};
+use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{Incarnation, ObjectId};
 use wicker_lattice::nats::{Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
@@ -29,7 +29,7 @@ use crate::control::{
     Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
 };
 use crate::data_dir::DataDir;
-use crate::hand_over::{DRAIN, hand_over};
+use crate::hand_over::hand_over;
 use crate::ingress::Ingress;
 use crate::link::Router;
 use crate::logs::Logs;
@@ -37,8 +37,8 @@ use crate::member::Member;
 use crate::nats_server::{self, NatsServer};
 use crate::provider::process::Launcher;
 use crate::provider::registrations::Registrations;
-use crate::reconcile;
 use crate::table::Table;
+use crate::{questions, reconcile};
 
 /// Ports tried after the default one is found taken, before the system chooses.
 const HTTP_PORTS: u16 = 100;
@@ -87,7 +87,7 @@ impl Host {
         let rpc_config = RpcConfig::new(&config.lattice, member.process);
         let rpc = Rpc::start(rpc_config, &member.nats, serve).await?;
         let logs = Logs::new(member.clone());
-        answer_queries(&rpc, &logs);
+        questions::about_logs(&rpc, &logs);
         let registrations = Registrations::new(member.clone())?;
         registrations.answer_on(&rpc);
         let load = rpc.clone();
@@ -97,7 +97,7 @@ impl Host {
         ));
         bare.clear_leftovers().await?;
         let lease = Lease::take(&member, record(config, &member)).await?;
-        answer_drain(&rpc, &lease);
+        questions::about_draining(&rpc, &lease);
         reconcile::start(&member);
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
         let (routes, told) = watch::channel(Arc::default());
@@ -121,6 +121,7 @@ impl Host {
             lease: lease.clone(),
             routes,
         });
+        questions::about_links(&rpc, &member.store, &control);
         let ingress = Ingress::new(member.process, source()?, table, router);
         ingress.follow(told, &member.tasks);
         let server = listener.serve(ingress);
@@ -301,28 +302,6 @@ fn record(config: &HostConfig, member: &Member) -> HostRecord {
 /// In whose name the listener calls components.
 fn source() -> anyhow::Result<ObjectId> {
     ObjectId::bare("http-server").context("the listener has a name")
-}
-
-/// The questions that every host answers.
-fn answer_queries(rpc: &Rpc, logs: &Arc<Logs>) {
-    let logs = Arc::clone(logs);
-    rpc.on_query(LOGS, move |query: LogQuery| {
-        let lines = logs.answer(&query);
-        async move { Ok(lines) }
-    });
-    rpc.on_query("ping", |question: serde_json::Value| async move { Ok(question) });
-}
-
-/// Says in the lease whether this host takes new work, as `wicker drain` asks.
-fn answer_drain(rpc: &Rpc, lease: &Lease) {
-    let lease = lease.clone();
-    rpc.on_query(DRAIN, move |is_draining: bool| {
-        let lease = lease.clone();
-        async move {
-            lease.change(|host| host.is_draining = is_draining).await;
-            Ok(is_draining)
-        }
-    });
 }
 
 /// What other processes may call here: what runs here, and nothing further.

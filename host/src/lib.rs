@@ -22,6 +22,7 @@ pub mod logs;
 pub mod member;
 pub mod nats_server;
 pub mod provider;
+mod questions;
 pub mod reconcile;
 pub mod restore;
 pub mod state;

@@ -46,6 +46,8 @@ pub enum Input {
     RetryDue(ObjectId, Attempt),
     /// Whether something is ready for calls, as it says.
     Probed(ObjectId, Attempt, Result<(), String>),
+    /// Somebody asks for what runs here under a name.
+    Find(ObjectId, oneshot::Sender<Option<Handle>>),
     /// The host is about to stop: say so of everything. Answered with what runs.
     Drain(oneshot::Sender<Vec<(ObjectId, Handle)>>),
 }
@@ -120,6 +122,13 @@ pub(super) struct Changed {
 }
 
 impl ControlHandle {
+    /// What runs here under this name.
+    pub async fn find(&self, id: &ObjectId) -> Option<Handle> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.0.send(Input::Find(id.clone(), answer)).await;
+        answered.await.ok().flatten()
+    }
+
     /// Says of everything that it drains, and returns what runs.
     pub async fn drain(&self) -> Vec<(ObjectId, Handle)> {
         let (answer, answered) = oneshot::channel();
@@ -188,6 +197,9 @@ impl Control {
             }
             Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
             Input::Probed(id, attempt, answer) => self.probed(&id, attempt, answer),
+            Input::Find(id, answer) => {
+                let _ = answer.send(self.running.get(&id).map(|run| run.handle.clone()));
+            }
             Input::Drain(answer) => {
                 self.apply(Event::Drain);
                 let handles =

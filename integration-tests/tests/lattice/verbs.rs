@@ -156,6 +156,24 @@ async fn link_that_cannot_work_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn link_set_says_that_the_provider_cannot_serve_the_link() {
+    let (lattice, _host) = counter().await;
+    let _process = lattice.provider("keyvalue-redis", "default/cache/redis").await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unreachable = format!("url=redis://{nobody}");
+    for target in ["keyvalue-redis", "cache/redis"] {
+        for (config, state) in [("colour=blue", "refused"), (&unreachable, "failing")] {
+            let set = ["link", "set", "counter", "wasi:keyvalue", target, "--config", config];
+            let (code, report) = lattice.exit_code(&set).await;
+            assert_eq!((code, &report[0]["state"]), (Some(1), &json!(state)), "{target}: {report}");
+            let reason = report[0]["reason"].as_str().unwrap();
+            let named = if state == "refused" { "colour" } else { "127.0.0.1" };
+            assert!(reason.contains(named), "{target}: {reason}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn inspect_shows_objects_hosts_and_files() {
     let (lattice, host) = counter().await;
     let object = lattice.wicker(&["inspect", "counter"]).await;

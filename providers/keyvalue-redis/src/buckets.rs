@@ -77,9 +77,11 @@ impl Buckets {
             .set_number_of_retries(1)
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT));
+        let address = client.get_connection_info().addr().to_string();
         let connection = ConnectionManager::new_with_config(client, settings).await;
-        let connection =
-            connection.map_err(|error| ProviderError::backend("cannot connect to Redis", error))?;
+        let connection = connection.map_err(|error| {
+            ProviderError::backend(format!("cannot connect to Redis at {address}"), error)
+        })?;
         Ok(Self { connection, config, scripts })
     }
 

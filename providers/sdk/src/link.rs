@@ -5,6 +5,8 @@
 //! than is known makes the provider read the link first. A link that is gone, or points elsewhere, keeps serving those
 //! who still hold it for [`RETIRE_AFTER`].
 
+pub mod query;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;

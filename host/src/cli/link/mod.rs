@@ -3,6 +3,7 @@
 mod promote;
 mod remove;
 mod set;
+mod trial;
 
 use std::process::ExitCode;
 

@@ -55,8 +55,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
         let link = Link { target, split: Vec::new(), ..link.clone() };
         reports.push(write(session, (&inventory, &builtins), link).await?);
     }
-    print(session, &reports);
-    Ok(ExitCode::SUCCESS)
+    Ok(print(session, &reports))
 }
 
 /// The target that `text` means.

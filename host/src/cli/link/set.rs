@@ -21,7 +21,7 @@ use wicker_reconciler::pattern::InterfacePattern;
 use wicker_reconciler::plan::plan_shared;
 use wicker_reconciler::validate::shared_provider;
 
-use super::scopes;
+use super::{scopes, trial};
 use crate::cli::deploy::wait;
 use crate::cli::session::Session;
 use crate::cli::table::short;
@@ -88,8 +88,12 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     split: Vec<Share>,
     revision: u64,
-    /// `ready`, or `pending` where nobody serves the target yet.
+    /// `ready`; `pending` where nobody serves the target yet; `refused` where the provider does not take its config,
+    /// `failing` where the provider cannot reach what is behind it.
     state: &'static str,
+    /// Why its calls fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCode> {
@@ -130,8 +134,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
         };
         reports.push(write(session, (&inventory, &builtins), link).await?);
     }
-    print(session, &reports);
-    Ok(ExitCode::SUCCESS)
+    Ok(print(session, &reports))
 }
 
 /// A source may be named in full before it is there.
@@ -214,8 +217,11 @@ async fn start(
         let labels = BTreeMap::from([("id".to_owned(), host.process.to_string())]);
         provider.spread = Spread { replicas: Some(1), labels, ..Spread::default() };
     }
-    let sharing =
-        if provider.sharing == Sharing::Exclusive { "on one host" } else { "on every host" };
+    let sharing = if provider.sharing == Sharing::Exclusive {
+        "on one host"
+    } else {
+        "on every host, later ones too"
+    };
     out::note(&format!(
         "starting {} {}",
         short(target),
@@ -270,7 +276,10 @@ pub(super) async fn write(
         }
     };
     let from = before.map(|stored| stored.record.target.clone());
-    let state = ps::link_row(inventory, builtins, &link).state;
+    let (state, reason) = match ps::link_row(inventory, builtins, &link).state {
+        "ready" => trial::of(session, inventory, &link).await,
+        state => (state, None),
+    };
     let report = Report {
         source: link.source,
         interface: link.scope,
@@ -280,31 +289,35 @@ pub(super) async fn write(
         split: link.split,
         revision,
         state,
+        reason,
     };
     session.tell(EventKind::LinkSet, Some(&report.source), report.to_string()).await?;
     Ok(report)
 }
 
-pub(super) fn print(session: &Session, reports: &[Report]) {
+/// Prints what was set. A failure, where calls would fail.
+pub(super) fn print(session: &Session, reports: &[Report]) -> ExitCode {
     if session.is_json() {
-        return out::json(&reports);
+        out::json(&reports);
+    } else {
+        reports.iter().for_each(|report| out::line(&report.to_string()));
     }
-    for report in reports {
-        out::line(&report.to_string());
-    }
+    let does_work = |report: &Report| report.reason.is_none();
+    if reports.iter().all(does_work) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { source, interface, from, target, split, state, .. } = self;
+        let Self { source, interface, from, target, split, state, reason, .. } = self;
         write!(f, "{} {}: ", short(source), interface.as_str())?;
         let to = ps::targets(target, split);
         match from {
             Some(from) if from != target => write!(f, "{} → {to}", short(from))?,
             Some(_) | None => f.write_str(&to)?,
         }
-        match *state {
-            "ready" => f.write_str(" (ready)"),
+        match (*state, reason) {
+            ("ready", _) => f.write_str(" (ready)"),
+            (_, Some(reason)) => write!(f, " ({state}: {reason})"),
             _ if split.is_empty() => {
                 write!(f, " (pending: {to} is not running; calls wait for it)")
             }

@@ -22,6 +22,7 @@ use super::status::Status;
 use crate::builtin::Builtin;
 use crate::error::ProviderError;
 use crate::instance::ProviderInstance;
+use crate::link::query::{LINK, LinkQuery};
 use crate::provider::{Environment, NatsAccess, ProviderStart};
 
 /// How long calls under way may take when the provider is asked to end.
@@ -110,6 +111,7 @@ pub async fn serve(
     let rpc =
         Rpc::start(RpcConfig::new(launch.lattice.clone(), launch.process), &nats, serving).await?;
     peers.join(rpc.clone());
+    answer_links(&rpc, &store, &instance);
     let status = join(builtin, &launch, (&nats, &store), &instance, &tasks).await?;
     info!(id = %launch.id, process = %launch.process, "provider is ready");
 
@@ -154,6 +156,15 @@ impl Serving {
         }
         self.instance.drain().await;
     }
+}
+
+/// Says of a link whether it works here.
+fn answer_links(rpc: &Rpc, store: &Store, instance: &Arc<dyn ProviderInstance>) {
+    let (store, instance) = (store.clone(), Arc::clone(instance));
+    rpc.on_query(LINK, move |query: LinkQuery| {
+        let (store, instance) = (store.clone(), Arc::clone(&instance));
+        async move { query.answer(&store, instance.as_ref()).await }
+    });
 }
 
 fn nats_config(builtin: &Builtin, launch: &Launch) -> NatsConfig {
