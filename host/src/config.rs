@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::nats_server::JoinLine;
+
 /// The environment variables that every verb reads.
 pub const VARIABLES: [&str; 5] =
     ["WICKER_LATTICE", "WICKER_NATS_URL", "WICKER_DATA", "WICKER_CACHE", "WICKER_OUTPUT"];
@@ -21,6 +23,12 @@ pub struct HostConfig {
     pub nats: Option<String>,
     /// Where a NATS server that this host starts listens for other machines; `None`: on the loopback only.
     pub nats_listen: Option<SocketAddr>,
+    /// The lattice to become a machine of; `None`: as the data directory says, else a lattice of its own.
+    pub join: Option<JoinLine>,
+    /// Where other machines reach this one, `host` or `host:port`; `None`: as its routes say.
+    pub address: Option<String>,
+    /// Whether a NATS server that this host starts is open to other machines.
+    pub is_open: bool,
     /// The data directory; `None`: the default, or its next free sibling.
     pub data: Option<PathBuf>,
     /// Where compiled components are kept; `None`: in the data directory.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 use crate::eventually;
 use crate::host::wicker;
@@ -17,6 +17,8 @@ pub struct LoneHost {
     pub child: Child,
     /// What it printed once everything answered.
     pub started: Value,
+    /// Its data directory.
+    pub data: PathBuf,
 }
 
 impl LoneHost {
@@ -24,18 +26,26 @@ impl LoneHost {
     ///
     /// # Panics
     /// It ends; the message holds its log.
-    #[expect(clippy::expect_used, clippy::panic, reason = "a test without its host cannot go on")]
     pub async fn start(data: &Path, nats: &str) -> Self {
+        Self::start_with(wicker(), data, &["--alone", "--nats-listen", nats]).await
+    }
+
+    /// As [`LoneHost::start`], by a command that may run it elsewhere, with flags of the test's choice.
+    ///
+    /// # Panics
+    /// As there.
+    #[expect(clippy::expect_used, clippy::panic, reason = "a test without its host cannot go on")]
+    pub(crate) async fn start_with(mut wicker: Command, data: &Path, args: &[&str]) -> Self {
         let said = PathBuf::from(format!("{}.out", data.display()));
         let log = PathBuf::from(format!("{}.log", data.display()));
-        let open = |path: &Path| File::create(path).expect("the file opens");
-        let mut child = wicker()
+        let mut child = wicker
             .args(["--output", "json", "--data"])
             .arg(data)
-            .args(["up", "--http", "127.0.0.1:0", "--nats-listen", nats])
+            .args(["up", "--http", "127.0.0.1:0"])
+            .args(args)
             .stdin(Stdio::null())
-            .stdout(open(&said))
-            .stderr(open(&log))
+            .stdout(File::create(&said).expect("the file opens"))
+            .stderr(File::options().append(true).create(true).open(&log).expect("the file opens"))
             .spawn()
             .expect("wicker starts");
         let started = eventually("everything answers", || {
@@ -47,6 +57,18 @@ impl LoneHost {
             async move { serde_json::from_str(line.trim()).ok() }
         })
         .await;
-        Self { child, started }
+        Self { child, started, data: data.to_owned() }
+    }
+
+    /// Where its NATS server is.
+    #[must_use]
+    pub fn nats(&self) -> &str {
+        self.started.get("nats").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The line that it printed for other machines.
+    #[must_use]
+    pub fn join(&self) -> &str {
+        self.started.get("join").and_then(Value::as_str).unwrap_or_default()
     }
 }

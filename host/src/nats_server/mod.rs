@@ -2,12 +2,28 @@
 //!
 //! A server that this host starts keeps its JetStream data in the host's data directory, listens on the loopback
 //! unless told otherwise, and writes its URL where the other verbs look. It is stopped last, when everything that
-//! speaks NATS has stopped. `managed` runs it, `binary` finds the program.
+//! speaks NATS has stopped.
+//!
+//! It may be open to other machines: `join_line` is what lets them in, `identity` the certificates between them, `place` what
+//! each is to the others. `config` writes what nats-server reads, `machine` starts it, `managed` is the process,
+//! `keeper` keeps it running, `grow` makes three of one, `binary` finds the program.
 
 mod binary;
+mod config;
+mod grow;
+mod identity;
+mod join_line;
+mod keeper;
+mod machine;
 mod managed;
+mod place;
 
-pub use managed::{NatsServer, adopt};
+pub use grow::SERVERS;
+pub use join_line::JoinLine;
+pub use keeper::Keeper;
+pub use machine::Machine;
+pub use managed::NatsServer;
+pub use place::{Place, Role, Running};
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +34,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::data_dir;
+use crate::data_dir::{self, DataDir};
 
 /// Where a NATS server is by custom.
 pub const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
@@ -55,6 +71,15 @@ pub async fn probe(url: &str) -> Option<Greeting> {
         parse_greeting(&line)
     });
     greeting.await.ok().flatten()
+}
+
+/// Whether a killed host of this data directory has left its server.
+#[must_use]
+pub fn is_left(data: &DataDir) -> Running {
+    match managed::Files::own(data).ok().and_then(|files| files.left()) {
+        Some(_) => Running::Yes,
+        None => Running::No,
+    }
 }
 
 /// How many copies the lattice's state should have on the server at `url`: three on a cluster that can hold them.

@@ -20,6 +20,7 @@ mod keep;
 mod languages;
 mod load;
 mod lost;
+mod machines;
 mod messages;
 mod operate;
 mod processes;

@@ -9,10 +9,12 @@
 
 mod config;
 pub(crate) mod message;
+mod streams;
 mod thread;
 
 pub use config::{ConnectError, Drive, Login, NatsConfig, Secret, Tls};
 pub use message::{MessageError, PlainMessage, Subscription};
+pub use streams::StreamError;
 
 use std::fmt;
 use std::iter::repeat;

@@ -84,6 +84,15 @@ impl Store {
         Ok(store)
     }
 
+    /// The state of `lattice` where it is there already; creates nothing. `None` also where JetStream does not answer.
+    pub async fn find(jetstream: &Context, lattice: &str) -> Option<Self> {
+        let bucket = |kind: &str| format!("wicker_{lattice}_{kind}");
+        let spec = jetstream.get_key_value(bucket("spec")).await.ok()?;
+        let status = jetstream.get_key_value(bucket("status")).await.ok()?;
+        let images = jetstream.get_object_store(&bucket("images")).await.ok()?;
+        Some(Self { spec, status, images })
+    }
+
     async fn check_version(&self, lattice: &str) -> Result<(), OpenError> {
         let ours = Lattice { version: SCHEMA_VERSION };
         match self.create(&ours).await {

@@ -4,8 +4,8 @@
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
 use crate::store::record::{
-    Application, Component, Host, Lattice, Leader, Link, Placement, Progress, Provider,
-    ProviderProcess, Route, Running, Scope, Types,
+    Application, Component, Host, Lattice, Leader, Link, Machine, Placement, Progress, Provider,
+    ProviderProcess, Route, Running, Scope, Servers, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -36,6 +36,9 @@ pub trait Record: serde::Serialize + serde::de::DeserializeOwned + Send + Sync +
 
 /// The key of the lattice record itself.
 pub const LATTICE: &str = "lattice";
+
+/// The key of the record that names the machines whose NATS servers keep the lattice's state.
+pub const SERVERS: &str = "servers";
 
 /// The key of an application.
 #[must_use]
@@ -105,6 +108,12 @@ pub fn provider_process(process: ProcessId) -> String {
     format!("process.{process}")
 }
 
+/// The key of a machine that others can reach.
+#[must_use]
+pub fn machine(process: ProcessId) -> String {
+    format!("machine.{process}")
+}
+
 /// The key of the record that names the host whose reconciler acts.
 pub const LEADER: &str = "leader";
 
@@ -141,6 +150,7 @@ macro_rules! record {
 }
 
 record!(Lattice, Spec, "lattice", |_value| LATTICE.to_owned());
+record!(Servers, Spec, "servers", |_value| SERVERS.to_owned());
 record!(Application, Spec, "application", |value| application(&value.team, &value.name));
 record!(Component, Spec, "component", |value| component(&value.id));
 record!(Provider, Spec, "provider", |value| provider(&value.id));
@@ -149,6 +159,7 @@ record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, 
 record!(Types, Spec, "types", |value| types(&value.digest));
 record!(Host, Status, "host", |value| host(value.process));
 record!(ProviderProcess, Status, "process", |value| provider_process(value.process));
+record!(Machine, Status, "machine", |value| machine(value.process));
 record!(Leader, Status, "leader", |_value| LEADER.to_owned());
 record!(Progress, Status, "progress", |value| progress(&value.team, &value.name));
 record!(Running, Status, "running", |value| running(&value.object, value.process));

@@ -22,19 +22,19 @@ pub(super) fn config(args: Args, global: Global) -> anyhow::Result<HostConfig> {
             global.lattice
         );
     }
-    if args.nats_listen.is_some() && global.nats.is_some() {
-        bail!(
-            "--nats-listen opens the server that `wicker up` starts; with --nats there is none, drop one of them"
-        );
-    }
+    refuse_contradictions(&args, &global)?;
     if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
         bail!("cannot read {}: no such file", missing.display());
     }
     let nats_listen = args.nats_listen.as_deref();
+    let join = args.join.as_deref();
     Ok(HostConfig {
         lattice: global.lattice,
         nats: global.nats,
         nats_listen: nats_listen.map(|text| address("--nats-listen", text)).transpose()?,
+        join: join.map(str::parse).transpose().context("--join")?,
+        address: args.address,
+        is_open: !args.alone,
         data: global.data,
         cache: global.cache,
         http: args.http.as_deref().map(|text| address("--http", text)).transpose()?,
@@ -42,6 +42,26 @@ pub(super) fn config(args: Args, global: Global) -> anyhow::Result<HostConfig> {
         files: args.files,
         drain: Duration::from_secs(args.drain_seconds),
     })
+}
+
+/// What is said of a NATS server that this host would start, where it starts none.
+fn refuse_contradictions(args: &Args, global: &Global) -> anyhow::Result<()> {
+    let of_own_server = [
+        ("--nats-listen", args.nats_listen.is_some()),
+        ("--join", args.join.is_some()),
+        ("--address", args.address.is_some()),
+    ];
+    for (flag, _) in of_own_server.iter().filter(|(_, is_given)| *is_given) {
+        if global.nats.is_some() {
+            bail!(
+                "{flag} is about the NATS server that `wicker up` starts; with --nats there is none, drop one of them"
+            );
+        }
+        if args.alone && *flag != "--nats-listen" {
+            bail!("{flag} opens this machine to others, --alone does not: drop one of them");
+        }
+    }
+    Ok(())
 }
 
 /// Reads `ADDR:PORT`, `:PORT` (every address) or a name with a port.
@@ -98,6 +118,9 @@ mod tests {
             (&["--http", "nonsense"], "--http nonsense"),
             (&["--label", "zone"], "--label zone: expected KEY=VALUE"),
             (&["--nats", "nats://a", "--nats-listen", ":1"], "--nats-listen"),
+            (&["--nats", "nats://a", "--join", "a/b"], "--join is about"),
+            (&["--alone", "--address", "10.0.0.1"], "--address opens"),
+            (&["--join", "10.0.0.1"], "--join: expected ADDRESS/SECRET"),
             (&["missing.wasm"], "cannot read missing.wasm"),
         ] {
             let message = format!("{:#}", parse(words).unwrap_err());

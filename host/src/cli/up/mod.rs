@@ -21,6 +21,7 @@ use crate::cli::{Global, Output, deploy, out};
 use crate::config::{DEFAULT_HTTP, HostConfig};
 use crate::host::Host;
 use crate::member::Member;
+use crate::nats_server::JoinLine;
 
 /// How long what a manifest declares may take until it runs: large components compile for ten seconds.
 const DEPLOY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -38,7 +39,16 @@ pub struct Args {
     /// Where this host answers HTTP. By default 127.0.0.1:8000, or the next free port if that one is taken.
     #[arg(long, env = "WICKER_HTTP", value_name = "ADDR")]
     pub http: Option<String>,
-    /// Opens the NATS server that this host starts to other machines, at this address.
+    /// Become a machine of the lattice that printed this line; needed once, the data directory remembers it.
+    #[arg(long, env = "WICKER_JOIN", value_name = "ADDRESS/SECRET")]
+    pub join: Option<String>,
+    /// Where other machines reach this one, if not where its routes say. Two ports: 7422 (or this one) and the next.
+    #[arg(long, env = "WICKER_ADDRESS", value_name = "HOST[:PORT]")]
+    pub address: Option<String>,
+    /// Open nothing to other machines: nobody can join.
+    #[arg(long, env = "WICKER_ALONE")]
+    pub alone: bool,
+    /// Where the NATS server that this host starts listens to clients, if not on the loopback. It asks for no password.
     #[arg(long, env = "WICKER_NATS_LISTEN", value_name = "ADDR")]
     pub nats_listen: Option<String>,
     /// A label that placement can match; repeatable. Every host has `host`, its machine's name.
@@ -104,9 +114,20 @@ fn say_where(config: &HostConfig, host: &Host) {
     out::note(&format!("  nats  {}{started}", member.nats.url()));
     out::note(&format!("  http  http://{http}{}", moved(config, *http)));
     out::note(&format!("  data  {}", data.path().display()));
+    if let Some(join) = &host.join_line {
+        out::note(&format!("  join  {}", join_command(&member.lattice, join)));
+    }
     let report = host.engine().report();
     if let Some(why) = report.pagemap_scan_refused {
         tracing::debug!("instances are cleared the slow way: {why}");
+    }
+}
+
+/// What other machines are started with.
+fn join_command(lattice: &str, join: &JoinLine) -> String {
+    match lattice {
+        "default" => format!("wicker up --join {join}"),
+        lattice => format!("wicker up --lattice {lattice} --join {join}"),
     }
 }
 
@@ -143,6 +164,8 @@ struct Started<'a> {
     nats: &'a str,
     http: SocketAddr,
     data: &'a Path,
+    /// What other machines are started with.
+    join: Option<String>,
     routes: Vec<Answered>,
 }
 
@@ -164,8 +187,9 @@ async fn say_routes(host: &Host, output: Output) -> anyhow::Result<()> {
         ours.map(|Route { host, path, target, .. }| Answered { host, path, target }).collect();
     if output == Output::Json {
         let (process, lattice, nats) = (member.process, &member.lattice, member.nats.url());
+        let join = host.join_line.as_ref().map(JoinLine::to_string);
         let started =
-            Started { host: process, lattice, nats, http: *http, data: data.path(), routes };
+            Started { host: process, lattice, nats, http: *http, data: data.path(), join, routes };
         out::json_line(&started);
         return Ok(());
     }

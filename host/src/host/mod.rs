@@ -4,6 +4,8 @@
 //! RPC, lease, control, ingress, and last what the command line asks for. Its lease names the listener once all of that
 //! answers.
 
+mod nats;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +18,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use wicker_engine::{CompilerCommand, Engine, EngineConfig};
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::event::EventKind;
-use wicker_lattice::id::{Incarnation, ObjectId};
-use wicker_lattice::nats::{Nats, NatsConfig};
+use wicker_lattice::id::ObjectId;
 use wicker_lattice::rpc::{Rpc, RpcConfig};
-use wicker_lattice::store::Store;
 use wicker_lattice::store::record::Host as HostRecord;
-use wicker_process::{Clock, Tasks};
 
 use crate::bare::Bare;
 use crate::config::{DEFAULT_HTTP, HostConfig, machine_name};
@@ -34,11 +33,13 @@ use crate::ingress::Ingress;
 use crate::link::Router;
 use crate::logs::Logs;
 use crate::member::Member;
-use crate::nats_server::{self, NatsServer};
+use crate::nats_server::{JoinLine, Keeper};
 use crate::provider::process::Launcher;
 use crate::provider::registrations::Registrations;
 use crate::table::Table;
 use crate::{questions, reconcile};
+
+use nats::Found;
 
 /// Ports tried after the default one is found taken, before the system chooses.
 const HTTP_PORTS: u16 = 100;
@@ -58,7 +59,9 @@ pub struct Host {
     /// The bare files it runs.
     pub bare: Bare,
     /// The NATS server that it started, if it started one.
-    pub nats_server: Option<NatsServer>,
+    pub nats_server: Option<Keeper>,
+    /// What other machines are started with, where they can join.
+    pub join_line: Option<JoinLine>,
     engine: Engine,
     control: ControlHandle,
     lease: Lease,
@@ -76,8 +79,8 @@ impl Host {
         let data = Arc::new(DataDir::open(config.data.as_deref())?);
         let listener = listen(config.http).await?;
         let http = listener.address();
-        let (url, nats_server) = find_nats(config, &data).await?;
-        let member = join(config, &data, &url).await?;
+        let Found { url, own } = nats::find(config, &data).await?;
+        let member = nats::join(config, &data, &url, own.as_ref()).await?;
         let bare = Bare::read(member.clone(), &config.bare_files())?;
         let cache = config.cache.clone().map_or_else(|| data.subdir("artifacts"), Ok)?;
         let (cache, compiler) = (Some(cache), Some(compiler()));
@@ -126,12 +129,14 @@ impl Host {
         ingress.follow(told, &member.tasks);
         let server = listener.serve(ingress);
         member.tell(EventKind::HostStarted, None, format!("host {} joined", machine_name()));
+        let (nats_server, join_line) = nats::keep(own, &member, &data);
         Ok(Self {
             member,
             http,
             data,
             bare,
             nats_server,
+            join_line,
             engine,
             control,
             lease,
@@ -232,51 +237,6 @@ async fn listen(http: Option<SocketAddr>) -> anyhow::Result<Listener> {
         }
     }
     bail!("no free port to answer HTTP on: give one with --http ADDR")
-}
-
-/// The NATS server to use, and the one that was started if none was there.
-async fn find_nats(
-    config: &HostConfig,
-    data: &DataDir,
-) -> anyhow::Result<(String, Option<NatsServer>)> {
-    let left = nats_server::adopt(data, config.nats_listen).await;
-    if let Some(url) = &config.nats {
-        return match left {
-            Some(left) if left.url() == url => Ok((url.clone(), Some(left))),
-            left => {
-                if let Some(left) = left {
-                    left.stop().await;
-                }
-                Ok((url.clone(), None))
-            }
-        };
-    }
-    if let Some(left) = left {
-        return Ok((left.url().to_owned(), Some(left)));
-    }
-    if config.nats_listen.is_none()
-        && let Some(url) = nats_server::find(config.data.as_deref()).await
-    {
-        return Ok((url, None));
-    }
-    let server = NatsServer::start(data, config.nats_listen).await?;
-    Ok((server.url().to_owned(), Some(server)))
-}
-
-/// Connects, and opens the lattice's state.
-async fn join(config: &HostConfig, data: &DataDir, url: &str) -> anyhow::Result<Member> {
-    let nats = Nats::connect(NatsConfig::at(url)).await?;
-    let copies = nats_server::copies(url).await;
-    let store = Store::open(&nats.jetstream(), &config.lattice, copies).await?;
-    Ok(Member {
-        lattice: config.lattice.clone(),
-        process: data.process(),
-        incarnation: Incarnation::generate(),
-        nats,
-        store,
-        clock: Clock::system(),
-        tasks: Tasks::default(),
-    })
 }
 
 /// The lease of a host that does not answer HTTP yet.

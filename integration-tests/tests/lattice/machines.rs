@@ -1,0 +1,126 @@
+//! Machines join with one line, three of them keep the state together, and any one of the three may be lost.
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use integration_tests::{LoneHost, TestMachines, eventually, verb};
+use tokio::task::JoinHandle;
+use wicker_lattice::testing::NatsServer;
+
+/// What is written between two losses, at least.
+const WRITES: usize = 50;
+
+/// Longer than electing another server takes.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+async fn jetstream_of(host: &LoneHost) -> jetstream::Context {
+    jetstream::new(async_nats::connect(host.nats()).await.unwrap())
+}
+
+/// Writes numbers into a bucket until stopped; each that was acknowledged counts.
+fn writer(
+    js: jetstream::Context,
+) -> (JoinHandle<Vec<u64>>, tokio::sync::watch::Receiver<usize>, tokio::sync::oneshot::Sender<()>) {
+    let (told, count) = tokio::sync::watch::channel(0);
+    let (stop, mut stopped) = tokio::sync::oneshot::channel();
+    let writing = async move {
+        let mut acknowledged = Vec::new();
+        for number in 0_u64.. {
+            if stopped.try_recv().is_ok() {
+                break;
+            }
+            let put = js.publish(format!("written.{number}"), "x".into());
+            let put = async { put.await.ok()?.await.ok() };
+            if matches!(tokio::time::timeout(Duration::from_secs(2), put).await, Ok(Some(_))) {
+                acknowledged.push(number);
+                let _ = told.send(acknowledged.len());
+            }
+        }
+        acknowledged
+    };
+    #[allow(clippy::disallowed_methods, reason = "the test joins it")]
+    let handle = tokio::spawn(writing);
+    (handle, count, stop)
+}
+
+/// Whether all three have everything that any of them has.
+async fn is_whole(js: &jetstream::Context) -> Option<()> {
+    for name in ["KV_wicker_default_spec", "KV_wicker_default_status", "WRITTEN"] {
+        let mut stream = js.get_stream(name).await.ok()?;
+        let cluster = stream.info().await.ok()?.cluster.clone()?;
+        let current = cluster.replicas.iter().filter(|peer| peer.current && !peer.offline).count();
+        if cluster.leader.is_none() || current != 2 {
+            return None;
+        }
+    }
+    Some(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_machines_keep_the_state_and_any_one_of_them_may_be_lost() {
+    let machines = TestMachines::with(NatsServer::installed().pop().unwrap());
+    let first = machines.start(1, None).await;
+    let manifest = machines.folder().join("hello.yaml");
+    let image = artifacts::example("hello").display().to_string();
+    let text = format!(
+        "application: hello\ncomponents:\n  hello: {{ image: {image}, replicas: every }}\nroutes:\n  /: hello\n"
+    );
+    std::fs::write(&manifest, text).unwrap();
+    let deploy = ["deploy", manifest.to_str().unwrap()];
+    verb(&first, &deploy).await.unwrap();
+    let js = jetstream_of(&first).await;
+    js.create_stream(jetstream::stream::Config {
+        name: "WRITTEN".to_owned(),
+        subjects: vec!["written.>".to_owned()],
+        ..Default::default()
+    })
+    .await
+    .unwrap();
+    let before = verb(&first, &["history", "hello"]).await.unwrap();
+
+    let join = first.join().to_owned();
+    let mut hosts =
+        vec![first, machines.start(2, Some(&join)).await, machines.start(3, Some(&join)).await];
+    machines.are_three().await;
+    eventually("all three have everything", || is_whole(&js)).await;
+    assert_eq!(verb(&hosts[2], &["history", "hello"]).await.unwrap(), before);
+
+    // One more: attached to the three, wherever they are.
+    let fourth = machines.start(4, Some(hosts[1].join())).await;
+    let (writing, mut count, stop) = writer(jetstream_of(&fourth).await);
+    for lost in 0..3_u8 {
+        let seen = *count.borrow_and_update() + WRITES;
+        count.wait_for(|count| *count >= seen).await.unwrap();
+        hosts.remove(usize::from(lost)).lose().await;
+        let seen = *count.borrow_and_update() + WRITES;
+        let more = tokio::time::timeout(WRITE_TIMEOUT, count.wait_for(|count| *count >= seen));
+        assert!(more.await.is_ok(), "nothing is written after machine {} was lost", lost + 1);
+        eventually("deploying works", || async { verb(&fourth, &deploy).await.ok() }).await;
+        hosts.insert(usize::from(lost), machines.start(lost + 1, None).await);
+        let js = jetstream_of(&hosts[usize::from(lost)]).await;
+        eventually("the machine that came back has everything", || is_whole(&js)).await;
+    }
+    stop.send(()).unwrap();
+    let acknowledged = writing.await.unwrap();
+    let js = jetstream_of(&hosts[0]).await;
+    let stream = js.get_stream("WRITTEN").await.unwrap();
+    for number in acknowledged {
+        let subject = format!("written.{number}");
+        assert!(
+            stream.get_last_raw_message_by_subject(&subject).await.is_ok(),
+            "{subject} is lost"
+        );
+    }
+    assert_eq!(machines.role(4).unwrap()["leaf"]["hubs"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machine_without_the_secret_is_not_let_in() {
+    let machines = TestMachines::with(NatsServer::installed().remove(0));
+    let first = machines.start(1, None).await;
+    let (address, secret) = first.join().rsplit_once('/').unwrap();
+    let other: String =
+        secret.chars().map(|letter| if letter == '0' { '1' } else { '0' }).collect();
+    let refused = machines.refused(2, &format!("{address}/{other}")).await;
+    assert!(refused.contains("another secret"), "{refused}");
+}
