@@ -52,6 +52,7 @@ async fn write(
         AnyRecord::Application(record) => one(store, record, revision).await,
         AnyRecord::Component(record) => one(store, record, revision).await,
         AnyRecord::Provider(record) => one(store, record, revision).await,
+        AnyRecord::Export(record) => one(store, record, revision).await,
         AnyRecord::Link(record) => one(store, record, revision).await,
         AnyRecord::Route(record) => one(store, record, revision).await,
         AnyRecord::Placement(record) => one(store, record, revision).await,

@@ -12,8 +12,8 @@ use wicker_reconciler::inventory::{Inventory, Records, Stored};
 pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
     let (applications, components, providers) =
         tokio::try_join!(stored(store), stored(store), stored(store))?;
-    let (links, routes, placements) =
-        tokio::try_join!(stored(store), stored(store), stored(store))?;
+    let (links, routes, exports, placements) =
+        tokio::try_join!(stored(store), stored(store), stored(store), stored(store))?;
     let (mut hosts, running, types) =
         tokio::try_join!(all::<Host>(store), all::<Running>(store), all::<Types>(store))?;
     hosts.sort_by(|a, b| (&a.name, a.process).cmp(&(&b.name, b.process)));
@@ -26,6 +26,7 @@ pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
         providers,
         links,
         routes,
+        exports,
         placements,
         running,
         worlds,
@@ -33,7 +34,7 @@ pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
     })
 }
 
-/// Boxed: nine of these at once are too large for a caller's own future.
+/// Boxed: ten of these at once are too large for a caller's own future.
 fn stored<R: Record>(store: &Store) -> BoxFuture<'_, Result<Records<R>, StoreError>> {
     Box::pin(async move {
         let entries = store.list::<R>(&R::all()).await?;

@@ -4,7 +4,7 @@
 //! A deployment writes the application's record first. What belonged to deployment N is therefore what its keys said
 //! just before the record of deployment N + 1 was written.
 
-use wicker_lattice::store::record::{Application, Component, Link, Provider, Route};
+use wicker_lattice::store::record::{Application, Component, Export, Link, Provider, Route};
 use wicker_lattice::store::{Entry, Record, Store, StoreError, key};
 use wicker_reconciler::plan::{AnyRecord, restore};
 use wicker_reconciler::validate::Desired;
@@ -75,6 +75,7 @@ async fn before(store: &Store, key: &str, end: u64) -> Result<Option<AnyRecord>,
     match key.split('.').next() {
         Some(Component::KIND) => one::<Component>(store, key, end).await,
         Some(Provider::KIND) => one::<Provider>(store, key, end).await,
+        Some(Export::KIND) => one::<Export>(store, key, end).await,
         Some(Link::KIND) => one::<Link>(store, key, end).await,
         Some(Route::KIND) => one::<Route>(store, key, end).await,
         _ => Ok(None),

@@ -47,6 +47,10 @@ pub enum EventKind {
     LinkRemoved,
     /// What a link leads to is not, or no longer, what its source imports.
     LinkIncompatible,
+    /// A link across teams is closed: what it leads to is not, or no longer, offered to its source's team.
+    LinkClosed,
+    /// A link across teams that was closed is open.
+    LinkOpened,
     /// An application was deployed.
     ApplicationDeployed,
     /// A deployment is ready, failed, or goes back to an earlier one.
@@ -68,6 +72,8 @@ impl fmt::Display for EventKind {
             Self::LinkSet => "link-set",
             Self::LinkRemoved => "link-removed",
             Self::LinkIncompatible => "link-incompatible",
+            Self::LinkClosed => "link-closed",
+            Self::LinkOpened => "link-opened",
             Self::ApplicationDeployed => "application-deployed",
             Self::ApplicationProgress => "application-progress",
             Self::ApplicationRemoved => "application-removed",

@@ -79,6 +79,9 @@ ulid_id!(CallId);
 /// The team that owns what nobody else claimed.
 pub const DEFAULT_TEAM: &str = "default";
 
+/// In whose name the HTTP listeners of hosts call components.
+pub const LISTENER: &str = "default/http-server/http-server";
+
 /// Bytes of one part of an object's id, at most: three fit a NATS subject with room for an interface.
 pub const NAME_BYTES_MAX: usize = 63;
 

@@ -8,6 +8,7 @@
 pub mod call;
 pub mod escape;
 pub mod event;
+pub mod export;
 pub mod frame;
 pub mod http;
 pub mod id;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wicker_lattice::export::Exports;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{
-    Application, Component, Host, Link, Placement, Provider, ProviderSource, Route, Running, Scope,
-    Sharing,
+    Application, Component, Export, Host, Link, Placement, Provider, ProviderSource, Route,
+    Running, Scope, Sharing,
 };
 use wicker_lattice::types::World;
 
@@ -44,6 +45,8 @@ pub struct Inventory {
     pub links: Records<Link>,
     /// All routes.
     pub routes: Records<Route>,
+    /// All exports.
+    pub exports: Records<Export>,
     /// All placements.
     pub placements: Records<Placement>,
     /// What processes say about what they run.
@@ -94,13 +97,30 @@ impl Inventory {
         running.find_map(|running| self.worlds.get(running.types.as_ref()?))
     }
 
+    /// The exports, and which objects are everybody's.
+    #[must_use]
+    pub fn open_to_others(&self) -> Exports {
+        let mut exports = Exports::default();
+        for stored in self.exports.values() {
+            exports.put(stored.record.clone(), stored.revision);
+        }
+        for stored in self.components.values() {
+            exports.own(&stored.record.id);
+        }
+        for stored in self.providers.values() {
+            exports.see_provider(&stored.record);
+        }
+        exports
+    }
+
     /// What `link` is made for and its target does not offer, as far as both are known.
     #[must_use]
     pub fn mismatches(&self, link: &Link, builtins: &Builtins) -> Vec<Mismatch> {
         let Some(source) = self.world(&link.source, builtins) else { return Vec::new() };
         let imports = source.imports.iter().filter(|(name, _)| self.is_covered(name, link));
         let imports: Vec<_> = imports.collect();
-        let targets = link.targets().filter_map(|target| self.world(target, builtins));
+        let targets = self.serve(link).into_iter();
+        let targets = targets.filter_map(|target| self.world(target, builtins));
         let of_one = |target| {
             let each = imports.iter();
             each.flat_map(move |(name, functions)| mismatches(name, functions, target))
@@ -108,8 +128,19 @@ impl Inventory {
         targets.flat_map(of_one).collect()
     }
 
+    /// Who serves `link`: its targets, or whom the exports of those names lead to.
+    #[must_use]
+    pub fn serve<'a>(&'a self, link: &'a Link) -> Vec<&'a ObjectId> {
+        let served = |target: &'a ObjectId| {
+            let export = self.exports.get(&key::export(target));
+            let export = export.filter(|_| link.source.team() != target.team());
+            export.map_or(target, |stored| &stored.record.target)
+        };
+        link.targets().map(served).collect()
+    }
+
     /// Whether an import of its source goes through `link`, and not through a narrower one.
-    fn is_covered(&self, import: &InterfaceName, link: &Link) -> bool {
+    pub(crate) fn is_covered(&self, import: &InterfaceName, link: &Link) -> bool {
         match &link.scope {
             Scope::Interface(interface) => import.key() == *interface,
             Scope::Package(package) => {

@@ -1,6 +1,7 @@
 //! Interfaces that Wicker itself knows: which the host serves without a link, and which are served by default.
 
-use wicker_lattice::interface::InterfaceName;
+use wicker_lattice::http;
+use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 
 /// Packages of `wasi` that every host serves natively: their resources never cross a link.
 const HOST_PACKAGES: [&str; 8] =
@@ -34,6 +35,18 @@ pub fn is_http_export(name: &InterfaceName) -> bool {
         ("wicker", "http") => interface == "handler",
         _ => false,
     }
+}
+
+/// What a call through this import asks for.
+#[must_use]
+pub fn wire_import(name: &InterfaceName) -> InterfaceKey {
+    if is_http_import(name) { http::interface() } else { name.key() }
+}
+
+/// What a call of this export asks for.
+#[must_use]
+pub fn wire_export(name: &InterfaceName) -> InterfaceKey {
+    if is_http_export(name) { http::interface() } else { name.key() }
 }
 
 /// The builtin provider that serves an import for which nobody made a link.

@@ -141,6 +141,7 @@ fn called(record: &AnyRecord) -> Option<(&'static str, String)> {
         AnyRecord::Application(each) => ("application", format!("{}/{}", each.team, each.name)),
         AnyRecord::Component(each) => ("component", short(&each.id)),
         AnyRecord::Provider(each) => ("provider", short(&each.id)),
+        AnyRecord::Export(each) => ("export", each.id.to_string()),
         AnyRecord::Link(each) => {
             ("link", format!("{} {} {}", short(&each.source), each.scope.as_str(), each.name))
         }

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod drain;
 pub mod events;
 pub mod explain;
+pub mod exports;
 pub mod history;
 pub mod inspect;
 pub mod inventory;
@@ -130,6 +131,8 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Say who serves an import, while everything runs.
     Link(link::Args),
+    /// Show what applications offer to other teams, and who uses it.
+    Exports(exports::Args),
     /// Show what components and providers wrote.
     Logs(logs::Args),
     /// Show what happens, as it happens.
@@ -178,6 +181,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ps(args) => Box::pin(ps::run(args, cli.global)).await,
         Command::Inspect(args) => Box::pin(inspect::run(args, cli.global)).await,
         Command::Link(args) => Box::pin(link::run(args, cli.global)).await,
+        Command::Exports(args) => Box::pin(exports::run(args, cli.global)).await,
         Command::Logs(args) => Box::pin(logs::run(args, cli.global)).await,
         Command::Events(args) => Box::pin(events::run(args, cli.global)).await,
         Command::Call(args) => Box::pin(call::run(args, cli.global)).await,

@@ -11,7 +11,7 @@ use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record::Running;
 use wicker_lattice::store::{Change as Changed, Record as _, StoreError};
 use wicker_reconciler::inventory::Inventory;
-use wicker_reconciler::plan::{self, Plan, Step};
+use wicker_reconciler::plan::{self, AnyRecord, Plan, Step};
 
 use crate::cli::deploy::{Change, changes};
 use crate::cli::session::Session;
@@ -130,9 +130,10 @@ fn shared(inventory: &Inventory, text: &str) -> anyhow::Result<Option<(String, P
     )
 }
 
-/// The objects that a plan removes.
+/// What a plan removes and links may lead to: objects and exports.
 fn gone(plan: &Plan) -> BTreeSet<ObjectId> {
     let object = |step: &Step| match step {
+        Step::Delete { before: AnyRecord::Export(export), .. } => Some(export.id.clone()),
         Step::Delete { before, .. } => before.object().cloned(),
         _ => None,
     };

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use wicker_lattice::call::Invoke;
 use wicker_lattice::event::EventKind;
+use wicker_lattice::export::Lead;
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::interface::InterfaceName;
+use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 use wicker_lattice::link::Binding;
 use wicker_lattice::store::record::{Link, Types};
 use wicker_lattice::store::{Entry, key};
 use wicker_lattice::types::World;
+use wicker_provider::LinkRecord;
 use wicker_reconciler::compat::mismatches;
 
 use super::task::Run;
 use super::{Control, Handle, Input};
-use crate::link::Linked;
-use crate::link::resolve::{self, Resolved};
+use crate::link::resolve::{self, Bound, Resolved};
+use crate::link::{Closed, Linked};
 use crate::state::Event;
 use crate::table::Peer;
 
@@ -35,6 +38,9 @@ impl Control {
         }
         if changed.places {
             self.parts.lease.set_ailing(self.records.ailing(self.parts.member.process));
+        }
+        if changed.exports && self.exports_are_known {
+            self.parts.table.gate().set(&self.records.exports);
         }
         if changed.links || changed.places {
             self.read_worlds();
@@ -72,9 +78,20 @@ impl Control {
     pub(super) fn bind(&self, id: &ObjectId, run: &mut Run) {
         let Handle::Component(actor) = &run.handle else { return };
         let (imports, links) = (actor.program().links(), self.records.links_of(id));
-        let resolved = resolve::resolve(imports, &links, |link, to| self.binding(link, to));
-        let bound: Vec<_> = links.iter().map(|link| (link.key.clone(), link.revision)).collect();
+        let resolved = resolve::resolve(imports, &links, |link, to, interface| {
+            self.bound(link, to, interface)
+        });
+        let bound = links.iter().map(|link| {
+            let is_closed =
+                link.record.targets().any(|to| self.records.lead(link, to).closed.is_some());
+            (link.key.clone(), self.records.counting(link).revision, is_closed)
+        });
+        let bound: Vec<_> = bound.collect();
         run.waiting = self.waiting(id, &resolved);
+        if run.closed != resolved.closed {
+            self.tell_of_closed(id, &run.closed, &resolved.closed);
+            run.closed.clone_from(&resolved.closed);
+        }
         let faults = self.faults(actor.program().world(), &resolved.led);
         if run.faults != faults {
             self.tell_of_faults(id, &faults);
@@ -119,7 +136,10 @@ impl Control {
             .links
             .values()
             .filter(|link| self.running.contains_key(&link.record.source))
-            .flat_map(|link| link.record.targets().cloned())
+            .flat_map(|link| {
+                let link = self.records.counting(link).link;
+                link.targets().cloned().collect::<Vec<_>>()
+            })
             .collect();
         let wanted: HashSet<String> =
             targets.iter().flat_map(|target| self.records.types_of(target)).cloned().collect();
@@ -142,13 +162,18 @@ impl Control {
         });
     }
 
-    fn binding(&self, link: &Entry<Link>, target: &ObjectId) -> Binding {
-        let router = Arc::clone(&self.parts.router);
-        Binding {
-            target: target.clone(),
-            link: resolve::link_ref(link),
-            invoke: Arc::new(Linked::new(router, &link.record)),
-        }
+    /// What one import leads to through one target of `link`.
+    fn bound(&self, link: &Entry<Link>, to: &ObjectId, interface: &InterfaceKey) -> Bound {
+        let exports = &self.records.exports;
+        let Lead { target, closed, .. } =
+            exports.lead(link.record.source.team(), to, Some(interface));
+        let LinkRecord { link, revision } = self.records.counting(link);
+        let invoke: Arc<dyn Invoke> = match &closed {
+            Some(why) => Arc::new(Closed::new(why)),
+            None => Arc::new(Linked::new(Arc::clone(&self.parts.router), &link)),
+        };
+        let binding = Binding { target, link: resolve::link_ref(&link, revision), invoke };
+        Bound { binding, closed }
     }
 
     fn waiting(&self, id: &ObjectId, resolved: &Resolved) -> Vec<String> {
@@ -168,6 +193,6 @@ impl Control {
             }
             None => format!("{target} does not run anywhere"),
         };
-        missing.chain(absent.map(why)).collect()
+        missing.chain(absent.map(why)).chain(resolved.closed.iter().cloned()).collect()
     }
 }

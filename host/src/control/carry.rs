@@ -60,10 +60,10 @@ impl Control {
             }
             Handle::Provider(provider) => {
                 self.look_after(id, attempt, &provider);
-                let records: Vec<_> = self.records.links_at(id).cloned().collect();
+                let records: Vec<_> = self.records.links_at(id).collect();
                 self.parts.table.put_local(id, Local::Provider(provider));
                 let before = self.running.insert(id.clone(), run);
-                records.iter().for_each(|link| self.tell_provider(id, link));
+                records.into_iter().for_each(|link| self.tell_provider(id, link));
                 self.drain_before(before);
                 return;
             }

@@ -7,6 +7,7 @@
 
 mod bind;
 mod carry;
+mod exports;
 mod generations;
 mod lease;
 mod load;

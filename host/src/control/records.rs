@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use wicker_lattice::export::{Exports, Lead};
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
 use wicker_lattice::store::record::{Link, Provider, Route, RunState, Running, Sharing};
 use wicker_lattice::store::{Change, Entry};
 use wicker_lattice::types::World;
+use wicker_provider::LinkRecord;
 
 use crate::table::{Peer, Places, Sources};
 
@@ -14,6 +16,7 @@ use crate::table::{Peer, Places, Sources};
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) links: BTreeMap<String, Entry<Link>>,
+    pub(super) exports: Exports,
     pub(super) routes: BTreeMap<String, Entry<Route>>,
     running: HashMap<String, Running>,
     owners: HashMap<ObjectId, Option<ProcessId>>,
@@ -30,14 +33,21 @@ impl Records {
         self.links.values().filter(|link| link.record.source == *source).cloned().collect()
     }
 
-    /// The links that lead to one object, or away from it.
-    pub(super) fn links_at<'a>(
-        &'a self,
-        id: &'a ObjectId,
-    ) -> impl Iterator<Item = &'a Entry<Link>> {
-        self.links
-            .values()
-            .filter(move |link| link.record.leads_to(id) || link.record.source == *id)
+    /// The links that lead to one object, or away from it, as they count.
+    pub(super) fn links_at<'a>(&'a self, id: &'a ObjectId) -> impl Iterator<Item = LinkRecord> {
+        let counting = self.links.values().map(|link| self.counting(link));
+        counting.filter(move |LinkRecord { link, .. }| link.leads_to(id) || link.source == *id)
+    }
+
+    /// Where one target of a link leads just now.
+    pub(super) fn lead(&self, link: &Entry<Link>, to: &ObjectId) -> Lead {
+        self.exports.lead(link.record.source.team(), to, None)
+    }
+
+    /// A link with the targets and config that count.
+    pub(super) fn counting(&self, link: &Entry<Link>) -> LinkRecord {
+        let (link, revision) = self.exports.counting(&link.record, link.revision);
+        LinkRecord { link, revision }
     }
 
     /// Takes in a status record; whether anything changed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record::{Link, Route, Running};
-use wicker_lattice::store::{Change, Entry, Record as _};
+use wicker_lattice::store::{Change, Record as _};
 use wicker_provider::{LinkRecord, ProviderInstance};
 
 use super::watch::Seen;
@@ -17,17 +17,23 @@ impl Control {
         match seen {
             Seen::Component(Change::Put(entry)) => {
                 self.records.specified(&entry.record.id);
+                self.records.exports.own(&entry.record.id);
+                self.changed.exports = true;
                 self.apply(Event::Specified(Spec::Component(Arc::new(entry.record))));
             }
             Seen::Provider(Change::Put(entry)) => {
                 self.records.specified(&entry.record.id);
                 self.records.see_owner(&entry.record);
+                self.records.exports.see_provider(&entry.record);
+                self.changed.exports = true;
                 self.changed.places = true;
                 self.apply(Event::Specified(Spec::Provider(Arc::new(entry.record))));
             }
             Seen::Component(Change::Deleted { key }) | Seen::Provider(Change::Deleted { key }) => {
                 if let Some(id) = last_token(&key) {
                     self.records.unspecified(&id);
+                    self.records.exports.disown(&id);
+                    self.changed.exports = true;
                     self.changed.places = true;
                     self.apply(Event::Unspecified(id));
                 }
@@ -45,6 +51,7 @@ impl Control {
             }
             Seen::Link(change) => self.see_link(change),
             Seen::Route(change) => self.see_route(change),
+            Seen::Export(change) => self.see_export(change),
             Seen::Component(Change::Current)
             | Seen::Provider(Change::Current)
             | Seen::Placement(Change::Current) => {}
@@ -68,19 +75,17 @@ impl Control {
                     return;
                 }
                 // Those that it leads to, led to, or leads away from.
-                let before = before.iter().flat_map(|link| link.record.targets());
-                let told = before.chain(entry.record.targets()).chain([&entry.record.source]);
+                let before = before.map(|link| self.records.counting(&link).link);
+                let now = self.records.counting(&entry);
+                let before = before.iter().flat_map(Link::targets);
+                let told = before.chain(now.link.targets()).chain([&now.link.source]);
                 for provider in told.collect::<BTreeSet<_>>() {
-                    self.tell_provider(provider, &entry);
+                    self.tell_provider(provider, now.clone());
                 }
             }
             Change::Deleted { key } => {
                 if let Some(link) = self.records.links.remove(&key) {
-                    let Link { source, scope, name, .. } = &link.record;
-                    let told = link.record.targets().chain([source]);
-                    for provider in told.filter_map(|id| self.provider(id)) {
-                        provider.remove_link(source, scope, name, link.revision);
-                    }
+                    self.forget_link(&self.records.counting(&link));
                 }
             }
             Change::Current => {}
@@ -88,7 +93,15 @@ impl Control {
         self.changed.links = true;
     }
 
-    fn provider(&self, id: &ObjectId) -> Option<Arc<dyn ProviderInstance>> {
+    /// Takes a link from those that it led to and away from.
+    fn forget_link(&self, LinkRecord { link, revision }: &LinkRecord) {
+        let Link { source, scope, name, .. } = link;
+        for provider in link.targets().chain([source]).filter_map(|id| self.provider(id)) {
+            provider.remove_link(source, scope, name, *revision);
+        }
+    }
+
+    pub(super) fn provider(&self, id: &ObjectId) -> Option<Arc<dyn ProviderInstance>> {
         match self.running.get(id).map(|run| &run.handle) {
             Some(Handle::Provider(provider)) => Some(Arc::clone(provider)),
             _ => None,
@@ -96,9 +109,8 @@ impl Control {
     }
 
     /// Tells a provider here of a link, and lets it open it; its failure is in the provider's health and log.
-    pub(super) fn tell_provider(&self, id: &ObjectId, link: &Entry<Link>) {
+    pub(super) fn tell_provider(&self, id: &ObjectId, record: LinkRecord) {
         if let Some(provider) = self.provider(id) {
-            let record = LinkRecord { link: link.record.clone(), revision: link.revision };
             self.parts
                 .member
                 .tasks

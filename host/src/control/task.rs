@@ -90,6 +90,8 @@ pub struct Control {
     pub(super) since: HashMap<(ObjectId, ProcessId), Since>,
     pub(super) last_word: HashMap<ObjectId, Running>,
     pub(super) changed: Changed,
+    /// Every export that there was has been read.
+    pub(super) exports_are_known: bool,
     generations: Generations,
 }
 
@@ -99,17 +101,20 @@ pub(super) struct Run {
     pub(super) attempt: Attempt,
     pub(super) handle: Handle,
     /// Of a component: what its imports led to when it was last told.
-    pub(super) bound: Vec<(String, u64)>,
+    pub(super) bound: Vec<(String, u64, bool)>,
     /// Of a component: what of its imports their targets do not offer.
     pub(super) faults: Vec<String>,
     /// Of a component: what its imports wait for.
     pub(super) waiting: Vec<String>,
+    /// Of a component: why calls through some of its links are denied.
+    pub(super) closed: Vec<String>,
 }
 
 impl Run {
     pub(super) fn new(attempt: Attempt, handle: Handle) -> Self {
-        let (bound, faults, waiting) = (Vec::new(), Vec::new(), Vec::new());
-        Self { attempt, handle, bound, faults, waiting }
+        let (bound, faults) = (Vec::new(), Vec::new());
+        let (waiting, closed) = (Vec::new(), Vec::new());
+        Self { attempt, handle, bound, faults, waiting, closed }
     }
 }
 
@@ -119,6 +124,7 @@ pub(super) struct Changed {
     pub(super) places: bool,
     pub(super) links: bool,
     pub(super) routes: bool,
+    pub(super) exports: bool,
 }
 
 impl ControlHandle {
@@ -157,6 +163,7 @@ impl Control {
             since: HashMap::new(),
             last_word: HashMap::new(),
             changed: Changed::default(),
+            exports_are_known: false,
         };
         tasks.spawn("control", control.run(receiver));
         ControlHandle(inputs)

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use tokio::sync::mpsc;
 use wicker_lattice::store::key::placements_on;
-use wicker_lattice::store::record::{Component, Link, Placement, Provider, Route, Running};
+use wicker_lattice::store::record::{Component, Export, Link, Placement, Provider, Route, Running};
 use wicker_lattice::store::{Change, Record};
 
 use super::Input;
@@ -21,6 +21,8 @@ pub enum Seen {
     Provider(Change<Provider>),
     /// A link.
     Link(Change<Link>),
+    /// An export.
+    Export(Change<Export>),
     /// A route.
     Route(Change<Route>),
     /// A placement on this host.
@@ -34,6 +36,7 @@ pub(super) fn start(member: &Member, inputs: &mpsc::Sender<Input>) {
     follow::<Component>(member, "components", &Component::all(), inputs, Seen::Component);
     follow::<Provider>(member, "providers", &Provider::all(), inputs, Seen::Provider);
     follow::<Link>(member, "links", &Link::all(), inputs, Seen::Link);
+    follow::<Export>(member, "exports", &Export::all(), inputs, Seen::Export);
     follow::<Route>(member, "routes", &Route::all(), inputs, Seen::Route);
     follow::<Placement>(
         member,

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use wicker_engine::{CompilerCommand, Engine, EngineConfig};
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::event::EventKind;
-use wicker_lattice::id::ObjectId;
+use wicker_lattice::id::{LISTENER, ObjectId};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
 use wicker_lattice::store::record::Host as HostRecord;
 
@@ -261,7 +261,7 @@ fn record(config: &HostConfig, member: &Member) -> HostRecord {
 
 /// In whose name the listener calls components.
 fn source() -> anyhow::Result<ObjectId> {
-    ObjectId::bare("http-server").context("the listener has a name")
+    LISTENER.parse().context("the listener has a name")
 }
 
 /// What other processes may call here: what runs here, and nothing further.
@@ -274,7 +274,7 @@ impl Invoke for Served {
         Box::pin(async move {
             let local = self.table.locals().get(&call.target).cloned();
             match local {
-                Some(local) => local.as_invoke().invoke(call).await,
+                Some(local) => self.table.answer(&local, call).await,
                 None => {
                     let message =
                         format!("{} does not run on the host that was asked", call.target);

@@ -1,11 +1,11 @@
-//! One link's own rules on top of the router: its timeout, and which functions may run twice.
+//! One link's own rules on top of the router: its timeout, and which functions may run twice; or that it is closed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wicker_lattice::call::{Call, Invocation, Invoke};
+use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::store::record::Link;
 
 use crate::link::Router;
@@ -46,5 +46,23 @@ impl Invoke for Linked {
         } else {
             self.router.invoke(call)
         }
+    }
+}
+
+/// A link to what another team does not grant: calls are denied here, as they would be there.
+#[derive(Debug)]
+pub struct Closed(CallError);
+
+impl Closed {
+    /// Says `why` to every call.
+    #[must_use]
+    pub fn new(why: &str) -> Self {
+        Self(CallError::new(Status::Denied, format!("the link is closed: {why}")))
+    }
+}
+
+impl Invoke for Closed {
+    fn invoke(&self, _call: Call) -> Invocation<'_> {
+        Box::pin(async { Err(self.0.clone()) })
     }
 }

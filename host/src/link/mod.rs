@@ -7,5 +7,5 @@ pub mod router;
 mod linked;
 mod replay;
 
-pub use linked::Linked;
+pub use linked::{Closed, Linked};
 pub use router::Router;

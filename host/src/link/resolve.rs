@@ -3,10 +3,10 @@
 //! A link for the exact interface wins over one for its package. HTTP over a link has one wire interface, whichever
 //! version of `wasi:http` the component was built for, so a link under any of its packages serves it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wicker_lattice::call::{DEFAULT_LINK, LinkRef};
-use wicker_lattice::http;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
 use wicker_lattice::link::{Binding, Links, scopes};
@@ -26,44 +26,57 @@ pub struct Resolved {
     pub led: Vec<(InterfaceName, ObjectId)>,
     /// Imports that need a link and have none.
     pub missing: Vec<InterfaceKey>,
+    /// Why calls through some imports are denied: their links lead to what another team does not grant.
+    pub closed: Vec<String>,
+}
+
+/// What one import leads to through a link.
+#[derive(Debug)]
+pub struct Bound {
+    /// For calls.
+    pub binding: Binding,
+    /// Why they are denied; `None`: they are not.
+    pub closed: Option<String>,
 }
 
 /// The link that covers `import`, among those of one source: a narrower one wins.
 #[must_use]
 pub fn link_for<'a>(import: &InterfaceName, links: &'a [Entry<Link>]) -> Option<&'a Entry<Link>> {
-    let wire = wire_interface(import);
+    let wire = known::wire_import(import);
     let by_scope = |scope: &Scope| {
         links.iter().find(|link| link.record.name == DEFAULT_LINK && link.record.scope == *scope)
     };
     scopes(&wire).iter().find_map(by_scope)
 }
 
-/// What calls through `import` ask for.
-fn wire_interface(import: &InterfaceName) -> InterfaceKey {
-    if known::is_http_import(import) { http::interface() } else { import.key() }
-}
-
-/// Resolves `imports` over the links of one source; `bind` makes what a link's calls to one of its targets go through.
+/// Resolves `imports` over the links of one source; `bind` makes what a link's calls of an interface to one of its targets
+/// go through.
 pub fn resolve(
     imports: &[InterfaceName],
     links: &[Entry<Link>],
-    bind: impl Fn(&Entry<Link>, &ObjectId) -> Binding,
+    bind: impl Fn(&Entry<Link>, &ObjectId, &InterfaceKey) -> Bound,
 ) -> Resolved {
     let (mut targets, mut led, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut keys, mut shared) = (Vec::new(), Vec::new());
+    let (mut keys, mut shared, mut closed) = (Vec::new(), Vec::new(), BTreeSet::new());
     for import in imports.iter().filter(|import| !known::is_host_served(import)) {
         let Some(link) = link_for(import, links) else {
             missing.push(import.key());
             continue;
         };
+        let wire = known::wire_import(import);
         for target in link.record.targets() {
-            led.push((import.clone(), target.clone()));
-            if !targets.contains(target) {
-                targets.push(target.clone());
+            match bind(link, target, &wire) {
+                Bound { closed: Some(why), .. } => _ = closed.insert(why),
+                Bound { binding: Binding { target, .. }, closed: None } => {
+                    led.push((import.clone(), target.clone()));
+                    if !targets.contains(&target) {
+                        targets.push(target);
+                    }
+                }
             }
         }
-        keys.push([wire_interface(import), import.key()]);
-        shared.push(share(&link.record, |target| bind(link, target)));
+        shared.push(share(&link.record, |target| bind(link, target, &wire).binding));
+        keys.push([wire, import.key()]);
     }
     let links = Weighted::together(&shared, |drawn| {
         let each = keys.iter().zip(drawn);
@@ -72,7 +85,7 @@ pub fn resolve(
         };
         Arc::new(Links::new(each.flat_map(both).collect()))
     });
-    Resolved { links, targets, led, missing }
+    Resolved { links, targets, led, missing, closed: closed.into_iter().collect() }
 }
 
 /// What `make` makes of each target of a link, by its share of the calls.
@@ -84,8 +97,8 @@ fn share<T>(link: &Link, make: impl Fn(&ObjectId) -> T) -> Weighted<T> {
 
 /// How a call names the link it came through.
 #[must_use]
-pub fn link_ref(link: &Entry<Link>) -> LinkRef {
-    LinkRef { name: link.record.name.as_str().into(), revision: link.revision }
+pub fn link_ref(link: &Link, revision: u64) -> LinkRef {
+    LinkRef { name: link.name.as_str().into(), revision }
 }
 
 #[cfg(test)]
@@ -135,10 +148,10 @@ mod tests {
 
     fn run(imports: &[&str], links: &[Entry<Link>]) -> Resolved {
         let imports: Vec<InterfaceName> = imports.iter().map(|text| name(text)).collect();
-        resolve(&imports, links, |link, target| Binding {
-            target: target.clone(),
-            link: link_ref(link),
-            invoke: Arc::new(Nobody),
+        resolve(&imports, links, |link, target, _interface| {
+            let (target, invoke) = (target.clone(), Arc::new(Nobody));
+            let link = link_ref(&link.record, link.revision);
+            Bound { binding: Binding { target, link, invoke }, closed: None }
         })
     }
 
@@ -211,7 +224,7 @@ mod tests {
             for import in ["wasi:http/outgoing-handler@0.2", "wasi:http/client@0.3"] {
                 let resolved = run(&[import], &[link(package(scope), "http-client", 7)]);
                 assert_eq!(
-                    target(&resolved, http::INTERFACE),
+                    target(&resolved, wicker_lattice::http::INTERFACE),
                     "http-client",
                     "{import} through {scope}"
                 );

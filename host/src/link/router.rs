@@ -110,7 +110,7 @@ impl Router {
             Candidate::Here => {
                 let local = self.table.locals().get(&call.target).cloned();
                 match local {
-                    Some(local) => local.as_invoke().invoke(call).await,
+                    Some(local) => self.table.answer(&local, call).await,
                     None => Err(self.nobody(&call)),
                 }
             }
@@ -156,7 +156,7 @@ impl Invoke for Router {
             let call = match local.filter(|_| call.streams.is_empty()) {
                 Some(local) => {
                     let again = call.again(Vec::new());
-                    match local.as_invoke().invoke(call).await {
+                    match self.table.answer(&local, call).await {
                         Err(error) if may_retry(&error, Class::NotExecuted) => again,
                         outcome => return outcome,
                     }

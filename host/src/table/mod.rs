@@ -1,7 +1,7 @@
 //! What requests read: immutable snapshots behind `arc-swap`, so that no request takes a lock.
 //!
 //! One task, [`crate::control`], writes; requests load. Two tables: [`Locals`], what this host itself answers, and
-//! [`Places`], where in the lattice everything runs. Links are not here: each actor pins its own (see [`crate::link`]).
+//! [`Places`], where in the lattice everything runs; and the [`Gate`], who of another team may call what runs here. Links are not here: each actor pins its own (see [`crate::link`]).
 
 mod peer;
 mod places;
@@ -15,12 +15,14 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use wicker_engine::Actor;
-use wicker_lattice::call::Invoke;
+use wicker_lattice::call::{Call, CallError, Invoke, Reply};
+use wicker_lattice::export::Gate;
 use wicker_lattice::id::ObjectId;
 
 /// Both tables. Share it in an `Arc`.
 #[derive(Debug, Default)]
 pub struct Table {
+    gate: Gate,
     locals: ArcSwap<Locals>,
     places: ArcSwap<Places>,
 }
@@ -58,6 +60,19 @@ impl fmt::Debug for Local {
 }
 
 impl Table {
+    /// Who may call what this host answers. Only [`crate::control`] changes it.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Has `local` answer, if the caller is let in: see [`Gate::answer`].
+    ///
+    /// # Errors
+    /// As [`CallError`] says.
+    pub async fn answer(&self, local: &Local, call: Call) -> Result<Reply, CallError> {
+        self.gate.answer(local.as_invoke(), call).await
+    }
+
     /// What this host answers just now.
     pub fn locals(&self) -> Guard<Arc<Locals>> {
         self.locals.load()

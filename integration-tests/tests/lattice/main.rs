@@ -28,6 +28,7 @@ mod ready;
 mod secrets;
 mod signatures;
 mod swap;
+mod teams;
 mod up;
 mod verbs;
 mod weights;

@@ -131,10 +131,10 @@ async fn link_set_says_from_and_to_and_starts_a_builtin() {
 async fn link_to_what_is_not_there_is_pending_and_said() {
     let (lattice, _host) = counter().await;
     let report =
-        lattice.wicker(&["link", "set", "counter", "wasi:keyvalue", "acme/later/store"]).await;
+        lattice.wicker(&["link", "set", "counter", "wasi:keyvalue", "default/later/store"]).await;
     assert_eq!(report[0]["state"], "pending");
     let removed = lattice.wicker(&["link", "rm", "counter", "wasi:keyvalue"]).await;
-    assert_eq!(removed[0]["target"], "acme/later/store");
+    assert_eq!(removed[0]["target"], "default/later/store");
     assert_eq!(lattice.wicker(&["link", "ls"]).await, json!([]));
 }
 
@@ -149,6 +149,7 @@ async fn link_that_cannot_work_is_refused() {
             "counter does not import wasi:sql; it imports wasi:keyvalue@",
         ),
         (["counter", "wasi:keyvalue", "http-client"], "http-client cannot serve counter"),
+        (["counter", "wasi:keyvalue", "acme/kv/kv"], "team `acme` offers no acme/kv/kv"),
     ] {
         let error = lattice.try_wicker(&[&["link", "set"], &args[..]].concat()).await.unwrap_err();
         assert!(error.contains(expected), "{args:?}: {error}");

@@ -4,8 +4,8 @@
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
 use crate::store::record::{
-    Application, Component, Host, Lattice, Leader, Link, Machine, Placement, Progress, Provider,
-    ProviderProcess, Route, Running, Scope, Servers, Types,
+    Application, Component, Export, Host, Lattice, Leader, Link, Machine, Placement, Progress,
+    Provider, ProviderProcess, Route, Running, Scope, Servers, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -68,6 +68,12 @@ pub fn link(source: &ObjectId, scope: &Scope, name: &str) -> String {
 #[must_use]
 pub fn links_of(source: &ObjectId) -> String {
     format!("link.{}.>", source.to_token())
+}
+
+/// The key of an export.
+#[must_use]
+pub fn export(id: &ObjectId) -> String {
+    format!("export.{}", id.to_token())
 }
 
 /// The key of a route; `only_on` sets apart the routes that only one host's listener answers.
@@ -155,6 +161,7 @@ record!(Application, Spec, "application", |value| application(&value.team, &valu
 record!(Component, Spec, "component", |value| component(&value.id));
 record!(Provider, Spec, "provider", |value| provider(&value.id));
 record!(Link, Spec, "link", |value| link(&value.source, &value.scope, &value.name));
+record!(Export, Spec, "export", |value| export(&value.id));
 record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
 record!(Types, Spec, "types", |value| types(&value.digest));
 record!(Host, Status, "host", |value| host(value.process));

@@ -1,8 +1,8 @@
 //! Every field that a manifest knows: what the reader accepts and what the schema says, in one place.
 
 use Holds::{
-    Boolean, Count, Duration, Json, List, Map, Number, OneOf, Replicas, SectionOr, Size, Text,
-    TextMap,
+    Boolean, Count, Duration, Either, Json, List, Map, Number, OneOf, Replicas, SectionOr, Size,
+    Text, TextMap,
 };
 
 /// A map of known fields.
@@ -80,6 +80,11 @@ pub(super) static MANIFEST: Section = section(
             "Who serves whose imports: source, then interface or package, then target.",
         ),
         field("routes", Map(&TARGETS), "Which HTTP requests go to which component: [HOST]/PATH."),
+        field(
+            "exports",
+            Map(&SectionOr(&EXPORT, None)),
+            "What other teams may link to, by name: TEAM/APPLICATION/NAME.",
+        ),
     ],
     &["application"],
 );
@@ -215,7 +220,7 @@ pub(super) static FILE: Section = section(
 );
 
 /// A link's target, or several links of different names.
-const LINK_SHORT: Holds = Holds::Either(&Text, &List(&SectionOr(&LINK, Some(&Text))));
+const LINK_SHORT: Holds = Either(&Text, &List(&SectionOr(&LINK, Some(&Text))));
 
 pub(super) static LINK: Section = section(
     &[
@@ -230,4 +235,41 @@ pub(super) static LINK: Section = section(
         field("idempotent", List(&Text), "Functions that may be retried: interface.function."),
     ],
     &["target"],
+);
+
+pub(super) static EXPORT: Section = section(
+    &[
+        field(
+            "target",
+            Text,
+            "A component or provider of this file. Default: the export's own name.",
+        ),
+        field("interfaces", TEXT_OR_LIST, "What is offered of it: interfaces or packages."),
+        field(
+            "to",
+            Either(&List(&Text), &Map(&SectionOr(&TERMS, None))),
+            "The teams that may link to it: a list, or a map from each to its terms.",
+        ),
+    ],
+    &["interfaces", "to"],
+);
+
+const TEXT_OR_LIST: Holds = Either(&Text, &List(&Text));
+
+pub(super) static TERMS: Section = section(
+    &[
+        field(
+            "calls-per-second",
+            Count,
+            "Calls let in each second on each host. Default: no bound.",
+        ),
+        field("concurrency", Count, "Calls at once on each host. Default: no bound."),
+        field(
+            "bytes-per-second",
+            Size,
+            "Arguments, results and streams each second on each host. Default: no bound.",
+        ),
+        field("config", TextMap, "Link config for this team; it wins over what a link says."),
+    ],
+    &[],
 );

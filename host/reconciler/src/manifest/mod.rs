@@ -3,6 +3,7 @@
 //! [`parse`] checks what one file can tell (fields, forms, names) and reports all of it at once. Whether the parts
 //! fit each other, the components and the lattice is [`crate::validate`]'s question.
 
+mod exports;
 mod fields;
 mod known;
 mod overlay;
@@ -16,7 +17,9 @@ mod yaml;
 use std::collections::BTreeMap;
 
 use wicker_lattice::id::{DEFAULT_TEAM, ObjectId};
-use wicker_lattice::store::record::{Grants, Limits, ProviderSource, Rollout, Sharing, Spread};
+use wicker_lattice::store::record::{
+    Grants, Limits, ProviderSource, Rollout, Sharing, Spread, Terms,
+};
 
 use crate::diagnostic::{Problems, Source, Span, Spanned};
 use crate::pattern::InterfacePattern;
@@ -45,6 +48,8 @@ pub struct Manifest {
     pub links: Vec<Link>,
     /// `routes:`.
     pub routes: Vec<Route>,
+    /// `exports:`.
+    pub exports: Vec<Export>,
 }
 
 /// One entry of `components:`.
@@ -177,6 +182,19 @@ pub struct Route {
     pub span: Span,
     /// Components of this file; at least one.
     pub targets: Vec<Target>,
+}
+
+/// One entry of `exports:`.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// Its name in the application.
+    pub name: Spanned<String>,
+    /// A component or provider of this file.
+    pub target: Spanned<String>,
+    /// What is offered of it.
+    pub interfaces: Vec<Spanned<InterfacePattern>>,
+    /// Which teams may link to it, and on which terms.
+    pub to: Vec<(Spanned<String>, Terms)>,
 }
 
 impl Manifest {

@@ -31,11 +31,13 @@ pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) ->
     reader.names_differ(&components, &providers);
     let links = reader.links(&fields);
     let routes = reader.routes(&fields);
+    let exports = reader.section(&fields, "exports", "an export", Reader::export);
     // By the file's own keys: an entry with a problem is declared all the same.
     let mut names = fields.names_in("components");
     reader.routes_lead_to_components(&routes, &names);
     names.extend(fields.names_in("providers"));
     reader.sources_exist(&links, &names);
+    reader.exports_lead_to_objects(&exports, &names);
     Some(Manifest {
         source: source.clone(),
         application: application?,
@@ -45,6 +47,7 @@ pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) ->
         providers,
         links,
         routes,
+        exports,
     })
 }
 
@@ -357,7 +360,7 @@ impl Reader<'_> {
         links
     }
 
-    fn interface(&mut self, text: &Spanned<String>) -> Option<InterfacePattern> {
+    pub(super) fn interface(&mut self, text: &Spanned<String>) -> Option<InterfacePattern> {
         let pattern = text.value.parse().ok();
         if pattern.is_none() {
             let message = format!("`{}` is not an interface or package", text.value);

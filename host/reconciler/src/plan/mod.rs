@@ -92,6 +92,9 @@ pub fn plan(desired: &Desired, inventory: &Inventory) -> Plan {
     for component in &desired.components {
         planner.component(component);
     }
+    for export in &desired.exports {
+        planner.own(export.clone().into(), find(&inventory.exports, export));
+    }
     for link in &desired.links {
         planner.link(link);
     }
@@ -327,7 +330,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// What the application held and holds no more, routes first; where nothing is desired any more, also
+    /// What the application held and holds no more, routes and exports first; where nothing is desired any more, also
     /// the links that users made for its objects.
     fn removed(&self, desired: Option<&Desired>) -> Vec<Step> {
         let held: BTreeSet<&String> =
@@ -350,8 +353,10 @@ impl<'a> Planner<'a> {
         });
         let placements = self.inventory.placements.values();
         let placements = placements.filter(|stored| gone.contains(&stored.record.object));
+        let exports = self.inventory.exports.iter().filter(|(key, _)| goes(key));
         let mut steps: Vec<Step> =
             routes.map(|(_, stored)| delete(stored.record.clone().into())).collect();
+        steps.extend(exports.map(|(_, stored)| delete(stored.record.clone().into())));
         // Specs before placements: the reconciler would place again what it still sees specified.
         steps.extend(objects.iter().cloned().map(delete));
         steps.extend(placements.map(|stored| delete(stored.record.clone().into())));

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::Record as _;
-use wicker_lattice::store::record::{Application, Component, Link, Placement, Provider, Route};
+use wicker_lattice::store::record::{
+    Application, Component, Export, Link, Placement, Provider, Route,
+};
 
 /// A record of any kind that a plan writes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -13,6 +15,7 @@ pub enum AnyRecord {
     Application(Application),
     Component(Component),
     Provider(Provider),
+    Export(Export),
     Link(Link),
     Route(Route),
     Placement(Placement),
@@ -26,6 +29,7 @@ impl AnyRecord {
             Self::Application(record) => record.key(),
             Self::Component(record) => record.key(),
             Self::Provider(record) => record.key(),
+            Self::Export(record) => record.key(),
             Self::Link(record) => record.key(),
             Self::Route(record) => record.key(),
             Self::Placement(record) => record.key(),
@@ -38,7 +42,11 @@ impl AnyRecord {
         match self {
             Self::Component(record) => Some(&record.id),
             Self::Provider(record) => Some(&record.id),
-            Self::Application(_) | Self::Link(_) | Self::Route(_) | Self::Placement(_) => None,
+            Self::Application(_)
+            | Self::Export(_)
+            | Self::Link(_)
+            | Self::Route(_)
+            | Self::Placement(_) => None,
         }
     }
 
@@ -49,8 +57,9 @@ impl AnyRecord {
             Self::Route(_) => 1,
             Self::Provider(_) => 2,
             Self::Component(_) => 3,
-            Self::Link(_) => 4,
-            Self::Placement(_) => 5,
+            Self::Export(_) => 4,
+            Self::Link(_) => 5,
+            Self::Placement(_) => 6,
         }
     }
 }
@@ -65,4 +74,4 @@ macro_rules! from {
     )*};
 }
 
-from!(Application Component Provider Link Route Placement);
+from!(Application Component Provider Export Link Route Placement);

@@ -18,6 +18,7 @@ pub fn restore(application: &Application, then: Vec<AnyRecord>, reason: String) 
         providers: Vec::new(),
         links: Vec::new(),
         routes: Vec::new(),
+        exports: Vec::new(),
         shared: Vec::new(),
         at: None,
         restores: Some(restored),
@@ -30,6 +31,7 @@ pub fn restore(application: &Application, then: Vec<AnyRecord>, reason: String) 
                 desired.links.push(DesiredLink { link, is_default: false });
             }
             AnyRecord::Route(route) => desired.routes.push(route),
+            AnyRecord::Export(export) => desired.exports.push(export),
             AnyRecord::Application(_) | AnyRecord::Placement(_) => {}
         }
     }

@@ -75,6 +75,7 @@ fn shop(components: Vec<Component>) -> Desired {
         providers: Vec::new(),
         links: Vec::new(),
         routes: Vec::new(),
+        exports: Vec::new(),
         shared: Vec::new(),
         at: None,
         restores: None,
@@ -144,6 +145,7 @@ fn put(inventory: &mut Inventory, record: &AnyRecord, expected: Option<u64>) -> 
         AnyRecord::Application(each) => into(&mut inventory.applications, key, each, expected),
         AnyRecord::Component(each) => into(&mut inventory.components, key, each, expected),
         AnyRecord::Provider(each) => into(&mut inventory.providers, key, each, expected),
+        AnyRecord::Export(each) => into(&mut inventory.exports, key, each, expected),
         AnyRecord::Link(each) => into(&mut inventory.links, key, each, expected),
         AnyRecord::Route(each) => into(&mut inventory.routes, key, each, expected),
         AnyRecord::Placement(each) => into(&mut inventory.placements, key, each, expected),
@@ -154,6 +156,7 @@ fn remove(inventory: &mut Inventory, key: &str) {
     inventory.applications.remove(key);
     inventory.components.remove(key);
     inventory.providers.remove(key);
+    inventory.exports.remove(key);
     inventory.links.remove(key);
     inventory.routes.remove(key);
     inventory.placements.remove(key);

@@ -7,14 +7,23 @@ use wicker_lattice::call::DEFAULT_LINK;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::store::key;
-use wicker_lattice::store::record::{Link, Scope, Share};
-use wicker_lattice::types::{Functions, Type};
+use wicker_lattice::store::record::{Export, Link, Scope, Share};
+use wicker_lattice::types::Functions;
 
 use super::{Batch, DesiredLink, one_or_several};
 use crate::compat::mismatches;
 use crate::diagnostic::{Problems, Spanned};
 use crate::known::{default_provider, is_host_served};
 use crate::manifest::{self, Manifest, Target};
+
+/// Where one target of a link leads.
+struct Led<'m> {
+    name: &'m Spanned<String>,
+    /// Who serves it.
+    served: ObjectId,
+    /// Through which export, if it belongs to another team.
+    export: Option<Export>,
+}
 
 impl Batch<'_> {
     pub(super) fn links(&self, manifest: &Manifest, problems: &mut Problems) -> Vec<DesiredLink> {
@@ -50,28 +59,48 @@ impl Batch<'_> {
         problems: &mut Problems,
     ) -> Vec<Link> {
         let Some(source) = manifest.id(&link.source.value) else { return Vec::new() };
-        let help = "calls wait until it is deployed";
         let mut shares = Vec::with_capacity(link.targets.len());
+        let mut led: Vec<Led<'_>> = Vec::with_capacity(link.targets.len());
         for Target { name, weight } in &link.targets {
-            let Some(target) = self.target(manifest, name, help, problems) else {
+            let Some(target) = self.link_target(manifest, name, problems) else {
                 return Vec::new();
+            };
+            let export = if self.needs_export(&manifest.team, &target) {
+                let Some(export) = self.granted_export(manifest, name, &target, problems) else {
+                    return Vec::new();
+                };
+                Some(export)
+            } else {
+                None
             };
             if source == target {
                 let message = format!("`{}` is linked to itself", link.source.value);
                 problems.error(&manifest.source, name.span, message, "");
             }
+            let served = export.as_ref().map_or(&target, |export| &export.target).clone();
+            led.push(Led { name, served, export });
             shares.push(Share { target, weight: *weight });
         }
+        let mut is_refused = false;
         let scopes = match self.world(&source) {
             Some(world) => {
-                let imports: Vec<(&InterfaceName, &Functions)> = world
-                    .imports
-                    .iter()
-                    .filter(|(name, _)| link.interface.value.matches(name) && !is_host_served(name))
+                let meant = world.imports.iter().filter(|(name, _)| {
+                    link.interface.value.matches(name) && !is_host_served(name)
+                });
+                let imports: Vec<(&InterfaceName, &Functions)> = meant
+                    .filter(|(name, _)| {
+                        let exports =
+                            led.iter().filter_map(|led| Some((led.name, led.export.as_ref()?)));
+                        let refused = exports.filter(|(target, export)| {
+                            !self.check_offered(manifest, (target, export), name, problems)
+                        });
+                        let is_offered = refused.count() == 0;
+                        is_refused |= !is_offered;
+                        is_offered
+                    })
                     .collect();
-                for (share, Target { name, .. }) in shares.iter().zip(&link.targets) {
-                    let target = (name, &share.target);
-                    self.check_types(manifest, (link, &imports), target, problems);
+                for Led { name, served, .. } in &led {
+                    self.check_types(manifest, (link, &imports), (name, served), problems);
                 }
                 let scope = if link.interface.value.is_interface() {
                     interface_scope
@@ -82,7 +111,7 @@ impl Batch<'_> {
             }
             None => written_scope(link).into_iter().collect::<BTreeSet<_>>(),
         };
-        if scopes.is_empty() {
+        if scopes.is_empty() && !is_refused {
             self.nothing_to_link(manifest, link, &source, problems);
         }
         let Some((target, split)) = one_or_several(shares) else { return Vec::new() };
@@ -194,12 +223,18 @@ impl Batch<'_> {
     }
 
     fn who_exports(&self, manifest: &Manifest, source: &str, package: &str) -> String {
-        let known = self.known_objects();
-        let exporter = known.iter().find(|id| {
+        let serves = |id: &ObjectId| {
             let exports = self.world(id).map(|world| world.exports.keys());
             exports
                 .is_some_and(|mut names| names.any(|name| name.key().package().as_str() == package))
+        };
+        let known = self.known_objects();
+        let mut own = known.into_iter().filter(|id| !self.needs_export(&manifest.team, id));
+        let exporter = own.find(serves).or_else(|| {
+            let granted = self.granted(&manifest.team).into_iter();
+            granted.into_iter().find(|export| serves(&export.target)).map(|export| export.id)
         });
+        let exporter = exporter.as_ref();
         let plain = package.split('@').next().unwrap_or(package);
         match exporter {
             Some(id) => {
@@ -210,39 +245,10 @@ impl Batch<'_> {
             None => format!("add `links: {{{source}: {{{plain}: TARGET}}}}`"),
         }
     }
-
-    /// Notes interfaces that pass a resource between them and lead to different targets.
-    fn check_shared_resources(
-        &self,
-        manifest: &Manifest,
-        component: &manifest::Component,
-        links: &[DesiredLink],
-        problems: &mut Problems,
-    ) {
-        let Some(id) = manifest.id(&component.name.value) else { return };
-        let Some(world) = self.world(&id) else { return };
-        for (name, functions) in &world.imports {
-            let Some(link) = covering(links, &id, name) else { continue };
-            for owner in resource_owners(functions) {
-                let mut imports = world.imports.keys().filter(|other| other.key() == owner);
-                let other = imports.find_map(|other| covering(links, &id, other));
-                let leads_elsewhere =
-                    |other: &&Link| (&other.target, &other.split) != (&link.target, &link.split);
-                if let Some(other) = other.filter(leads_elsewhere) {
-                    let message = format!(
-                        "{name} uses resources of {owner}, but leads to {} and that to {}",
-                        link.target, other.target
-                    );
-                    let help = "link both to one target";
-                    problems.error(&manifest.source, component.name.span, message, help);
-                }
-            }
-        }
-    }
 }
 
 /// The link that covers an import: the narrower one wins.
-fn covering<'l>(
+pub(super) fn covering<'l>(
     links: &'l [DesiredLink],
     source: &ObjectId,
     import: &InterfaceName,
@@ -289,26 +295,4 @@ fn default_link(source: &ObjectId, import: &InterfaceName, target: ObjectId) -> 
         idempotent: Vec::new(),
     };
     DesiredLink { link, is_default: true }
-}
-
-/// The interfaces whose resources these functions take or give.
-fn resource_owners(functions: &Functions) -> BTreeSet<wicker_lattice::interface::InterfaceKey> {
-    let mut owners = BTreeSet::new();
-    let mut types: Vec<&Type> = Vec::new();
-    for function in functions.values() {
-        types.extend(function.params.iter().map(|(_, ty)| ty));
-        types.extend(&function.result);
-    }
-    while let Some(ty) = types.pop() {
-        match ty {
-            Type::Own(owner, _) | Type::Borrow(owner, _) => drop(owners.insert(owner.clone())),
-            Type::List(inner) | Type::Option(inner) => types.push(inner),
-            Type::Record(fields) => types.extend(fields.iter().map(|(_, ty)| ty)),
-            Type::Tuple(inner) => types.extend(inner),
-            Type::Variant(cases) => types.extend(cases.iter().filter_map(|(_, ty)| ty.as_ref())),
-            Type::Result { ok, err } => types.extend(ok.iter().chain(err).map(|ty| &**ty)),
-            _ => {}
-        }
-    }
-    owners
 }

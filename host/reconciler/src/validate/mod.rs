@@ -3,17 +3,19 @@
 //! [`validate`] takes several manifests at once, so that applications that link to each other can be deployed in one
 //! go. It reports every problem it finds; only manifests without any become [`Desired`].
 
+mod exports;
 mod hosts;
 mod links;
 mod objects;
 mod ready;
+mod resources;
 mod target;
 
 use std::collections::BTreeMap;
 
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::key;
-use wicker_lattice::store::record::{Component, Link, Provider, Restored, Route, Share};
+use wicker_lattice::store::record::{Component, Export, Link, Provider, Restored, Route, Share};
 use wicker_lattice::types::World;
 
 use crate::diagnostic::Problems;
@@ -63,6 +65,8 @@ pub struct Desired {
     pub links: Vec<DesiredLink>,
     /// Which requests go where.
     pub routes: Vec<Route>,
+    /// What other teams may link to.
+    pub exports: Vec<Export>,
     /// Providers that several applications share: made where they are missing, never changed or removed.
     pub shared: Vec<Provider>,
     /// RFC 3339 time of the deployment; whoever writes it says so.
@@ -119,6 +123,7 @@ impl Batch<'_> {
         let providers = self.providers(manifest, problems);
         let links = self.links(manifest, problems);
         let routes = self.routes(manifest, problems);
+        let exports = self.exports(manifest, problems);
         Desired {
             team: manifest.team.clone(),
             application: manifest.application.value.clone(),
@@ -131,6 +136,7 @@ impl Batch<'_> {
             providers,
             links,
             routes,
+            exports,
         }
     }
 
@@ -199,5 +205,7 @@ fn one_or_several(mut shares: Vec<Share>) -> Option<(ObjectId, Vec<Share>)> {
     Some((target, shares))
 }
 
+#[cfg(test)]
+mod export_tests;
 #[cfg(test)]
 pub(crate) mod tests;

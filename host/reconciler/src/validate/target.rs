@@ -33,7 +33,13 @@ impl Batch<'_> {
             problems.warning(&manifest.source, target.span, message, until);
             Some(id)
         };
-        match names::resolve(text, &others) {
+        // What is near is meant before what belongs to another team.
+        let near = others.iter().filter(|id| !self.needs_export(&manifest.team, id));
+        let found = match names::resolve(text, near) {
+            Resolved::Unknown(_) | Resolved::None => names::resolve(text, &others),
+            found => found,
+        };
+        match found {
             Resolved::One(id) => Some(id),
             Resolved::Unknown(id) => to_come(id),
             Resolved::Several(ids) => {
@@ -58,6 +64,20 @@ impl Batch<'_> {
                 problems.error(&manifest.source, target.span, message, help);
                 None
             }
+        }
+    }
+
+    /// Whom a link leads to: an object of this team, one of everybody's, or the export of another team.
+    pub(super) fn link_target(
+        &self,
+        manifest: &Manifest,
+        target: &Spanned<String>,
+        problems: &mut Problems,
+    ) -> Option<ObjectId> {
+        let written = target.value.parse::<ObjectId>().ok();
+        match written.filter(|id| self.needs_export(&manifest.team, id)) {
+            Some(export) => Some(export),
+            None => self.target(manifest, target, "calls wait until it is deployed", problems),
         }
     }
 

@@ -16,6 +16,7 @@ use wicker_lattice::store::{Record as _, StoreError, key};
 use wicker_lattice::types::World;
 use wicker_reconciler::compat::mismatches;
 use wicker_reconciler::inventory::{Builtins, Inventory};
+use wicker_reconciler::known::wire_import;
 use wicker_reconciler::names::{self, Resolved};
 use wicker_reconciler::pattern::InterfacePattern;
 use wicker_reconciler::plan::plan_shared;
@@ -108,9 +109,10 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
         shares => shares.iter().map(|share| share.target.clone()).collect(),
     };
     for target in &all {
-        let target_world = inventory.world(target, &builtins).or_else(|| {
-            shared_provider(target, &builtins)
-                .and_then(|_| builtins.get(target.name()))
+        let served = check_granted(&args, &inventory, (&source, world), target)?;
+        let target_world = inventory.world(&served, &builtins).or_else(|| {
+            shared_provider(&served, &builtins)
+                .and_then(|_| builtins.get(served.name()))
                 .map(|builtin| &builtin.world)
         });
         check_types(&args.interface, (&source, world), (target, target_world))?;
@@ -173,10 +175,33 @@ fn target(inventory: &Inventory, builtins: &Builtins, text: &str) -> anyhow::Res
     if builtins.contains_key(text) {
         return Ok(ObjectId::bare(text)?);
     }
+    let exports = inventory.exports.values().map(|stored| &stored.record.id);
+    if let Resolved::One(export) = names::resolve(text, exports.filter(|id| id.as_str() == text)) {
+        return Ok(export);
+    }
     source(inventory, text).map_err(|error| {
         let names: Vec<&str> = builtins.keys().map(String::as_str).collect();
         anyhow::anyhow!("{error}; builtin providers: {}", names.join(", "))
     })
+}
+
+/// Who serves what the source would be linked for: the target, or whom the export of that name leads to.
+fn check_granted(
+    args: &Args,
+    inventory: &Inventory,
+    (source, world): (&ObjectId, Option<&World>),
+    target: &ObjectId,
+) -> anyhow::Result<ObjectId> {
+    let exports = inventory.open_to_others();
+    let meant = world.iter().flat_map(|world| world.imports.keys());
+    let interfaces = meant.filter(|name| args.interface.matches(name)).map(wire_import);
+    for interface in interfaces.map(Some).chain([None]) {
+        let lead = exports.lead(source.team(), target, interface.as_ref());
+        if let Some(why) = lead.closed {
+            bail!("{} cannot be linked to {target}: {why}; see `wicker exports`", short(source));
+        }
+    }
+    Ok(exports.lead(source.team(), target, None).target)
 }
 
 fn check_types(

@@ -97,17 +97,20 @@ pub struct LinkRow {
     pub interface: Scope,
     /// The link's name.
     pub name: String,
-    /// Who serves it; of several, one with the greatest share.
+    /// Who serves it: an object, or the export of another team; of several, one with the greatest share.
     pub target: ObjectId,
     /// All who share the calls, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub split: Vec<Share>,
+    /// Where it leads to exports of other teams: whom they lead to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub served_by: Vec<ObjectId>,
     /// Typed by the target.
     pub config: BTreeMap<String, String>,
     /// `ready`, `pending` where nobody serves the target, `incompatible` where it has other signatures than its source
-    /// imports.
+    /// imports, `closed` where another team does not grant it.
     pub state: &'static str,
-    /// What is incompatible.
+    /// What is incompatible, or not granted.
     pub reason: Option<String>,
 }
 
@@ -131,7 +134,9 @@ impl LinkRow {
     /// Whether it leads to `id`, if only for some calls.
     #[must_use]
     pub fn leads_to(&self, id: &ObjectId) -> bool {
-        self.target == *id || self.split.iter().any(|share| share.target == *id)
+        self.target == *id
+            || self.served_by.contains(id)
+            || self.split.iter().any(|share| share.target == *id)
     }
 }
 
@@ -314,10 +319,16 @@ pub(crate) fn implementation(provider: &Provider) -> String {
 
 /// A link as it is shown.
 pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) -> LinkRow {
-    let is_served = link.targets().all(|target| {
-        let mut running = inventory.running.iter().filter(|running| running.object == *target);
+    let serving = inventory.serve(link);
+    let exports = inventory.open_to_others();
+    let closed =
+        link.targets().find_map(|target| exports.lead(link.source.team(), target, None).closed);
+    let is_served = serving.iter().all(|target| {
+        let mut running = inventory.running.iter().filter(|running| running.object == **target);
         running.any(|running| running.state.takes_calls())
     });
+    let leads_through = !link.targets().eq(serving.iter().copied());
+    let served_by = serving.into_iter().filter(|_| leads_through).cloned().collect();
     let found = inventory.mismatches(link, builtins);
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     LinkRow {
@@ -326,13 +337,16 @@ pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) 
         name: link.name.clone(),
         target: link.target.clone(),
         split: link.split.clone(),
+        served_by,
         config: mask::map(&link.config),
-        state: match (is_served, found.is_empty()) {
-            (true, true) => "ready",
-            (false, true) => "pending",
-            (_, false) => "incompatible",
+        state: match (&closed, is_served, found.is_empty()) {
+            (Some(_), ..) => "closed",
+            (None, true, true) => "ready",
+            (None, false, true) => "pending",
+            (None, _, false) => "incompatible",
         },
-        reason: (!found.is_empty()).then(|| format!("the target {}", found.join("; it "))),
+        reason: closed
+            .or_else(|| (!found.is_empty()).then(|| format!("the target {}", found.join("; it ")))),
     }
 }
 

@@ -1,10 +1,12 @@
 //! What the values of the store say. Each is JSON; unknown fields are ignored by older readers, so that version N
 //! reads what N+1 wrote; a field that must not be ignored needs a new [`SCHEMA_VERSION`].
 
+mod export;
 mod servers;
 mod spec;
 mod status;
 
+pub use export::*;
 pub use servers::*;
 pub use spec::*;
 pub use status::*;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 use wicker_lattice::call::{CallError, Invoke};
+use wicker_lattice::export::Gate;
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
 use wicker_lattice::nats::{ConnectError, Login, Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig, RpcError};
@@ -15,7 +16,7 @@ use wicker_process::Tasks;
 use wicker_process::signal::StopSignals;
 
 use super::Launch;
-use super::links::{self, StoreLinks};
+use super::links::{Follower, Guarded, StoreLinks};
 use super::peers::Peers;
 use super::register::{Registration, register};
 use super::status::Status;
@@ -107,12 +108,15 @@ pub async fn serve(
     let peers = Arc::new(Peers::default());
     tasks.spawn("peers", Arc::clone(&peers).follow(store.clone(), tasks.clone()));
     let instance = start(builtin, &launch, &store, (&tasks, Arc::clone(&peers) as _)).await?;
-    let serving: Arc<dyn Invoke> = Arc::clone(&instance) as _;
+    let gate = Arc::new(Gate::default());
+    let serving: Arc<dyn Invoke> =
+        Arc::new(Guarded { gate: Arc::clone(&gate), instance: Arc::clone(&instance) });
     let rpc =
         Rpc::start(RpcConfig::new(launch.lattice.clone(), launch.process), &nats, serving).await?;
     peers.join(rpc.clone());
     answer_links(&rpc, &store, &instance);
-    let status = join(builtin, &launch, (&nats, &store), &instance, &tasks).await?;
+    let follower = Follower::new((&launch.id, &store), &instance, &gate, &tasks);
+    let status = join(builtin, &launch, (&nats, &store), (&instance, follower), &tasks).await?;
     info!(id = %launch.id, process = %launch.process, "provider is ready");
 
     tokio::select! {
@@ -210,12 +214,11 @@ async fn join(
     builtin: &Builtin,
     launch: &Launch,
     (nats, store): (&Nats, &Store),
-    instance: &Arc<dyn ProviderInstance>,
+    (instance, follower): (&Arc<dyn ProviderInstance>, Follower),
     tasks: &Tasks,
 ) -> Result<Status, ProcessError> {
     let (current, told) = oneshot::channel();
-    tasks
-        .spawn("links", links::follow(store.clone(), Arc::clone(instance), tasks.clone(), current));
+    tasks.spawn("links", follower.run(current));
     if tokio::time::timeout(LINKS_TIMEOUT, told).await.is_err() {
         warn!("the lattice's links could not be read yet; calls will make them be read");
     }
