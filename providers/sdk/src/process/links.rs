@@ -212,4 +212,8 @@ impl Invoke for Guarded {
     fn invoke(&self, call: Call) -> Invocation<'_> {
         Box::pin(self.gate.answer(self.instance.as_ref(), call))
     }
+
+    fn is_brief(&self, target: &ObjectId) -> bool {
+        self.instance.is_brief(target)
+    }
 }
