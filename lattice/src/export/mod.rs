@@ -8,8 +8,12 @@
 
 mod gate;
 mod meter;
+#[cfg(feature = "nats")]
+mod read;
 
 pub use gate::Gate;
+#[cfg(feature = "nats")]
+pub use read::counting;
 
 use std::collections::{BTreeMap, HashSet};
 

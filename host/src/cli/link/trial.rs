@@ -21,8 +21,9 @@ pub(super) async fn of(
     inventory: &Inventory,
     link: &Link,
 ) -> (&'static str, Option<String>) {
+    let targets = inventory.serve(link);
     let serving = inventory.running.iter().filter(|running| {
-        link.leads_to(&running.object)
+        targets.contains(&&running.object)
             && running.kind == ObjectKind::Provider
             && running.state.takes_calls()
     });

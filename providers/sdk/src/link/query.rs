@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use wicker_lattice::call::{CallError, Status};
+use wicker_lattice::export::counting;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::Store;
 use wicker_lattice::store::record::Link;
@@ -38,7 +39,10 @@ impl LinkQuery {
             read.map_err(|error| CallError::new(Status::Unavailable, error::chain(&error)))?;
         let entry = read
             .ok_or_else(|| CallError::new(Status::NotFound, format!("no link `{}`", self.key)))?;
-        let record = LinkRecord { link: entry.record, revision: entry.revision };
+        let counting = counting(store, &entry.record, entry.revision).await;
+        let (link, revision) =
+            counting.map_err(|error| CallError::new(Status::Unavailable, error::chain(&error)))?;
+        let record = LinkRecord { link, revision };
         instance.apply_link(record).await.map_err(|failure| {
             let status = if failure.is_final { Status::Denied } else { Status::Unavailable };
             CallError::new(status, failure.cause)

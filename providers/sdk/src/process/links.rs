@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use wicker_lattice::call::{Call, Invocation, Invoke};
-use wicker_lattice::export::{Exports, Gate};
+use wicker_lattice::export::{Exports, Gate, counting};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::link::scopes;
@@ -31,22 +31,11 @@ impl StoreLinks {
     ) -> Result<Option<LinkRecord>, StoreError> {
         for scope in scopes(interface) {
             if let Some(entry) = self.0.get::<Link>(&key::link(source, &scope, name)).await? {
-                return self.lead(&entry.record, entry.revision).await.map(Some);
+                let (link, revision) = counting(&self.0, &entry.record, entry.revision).await?;
+                return Ok(Some(LinkRecord { link, revision }));
             }
         }
         Ok(None)
-    }
-
-    /// The link as it counts: one to another team leads through its export.
-    async fn lead(&self, link: &Link, revision: u64) -> Result<LinkRecord, StoreError> {
-        let mut exports = Exports::default();
-        for target in link.targets().filter(|target| target.team() != link.source.team()) {
-            if let Some(export) = self.0.get::<Export>(&key::export(target)).await? {
-                exports.put(export.record, export.revision);
-            }
-        }
-        let (link, revision) = exports.counting(link, revision);
-        Ok(LinkRecord { link, revision })
     }
 }
 
