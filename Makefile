@@ -5,9 +5,11 @@ SHELL := /bin/bash
 
 EXAMPLES := hello counter greeter gateway
 GUEST_DIR := target/guests/examples
+# What is counted is optimised like its dependencies, which are the tests' own.
+GATES_OPTIMISED := $(foreach crate,wicker-lattice wicker-engine wicker-process,--config profile.dev.package.$(crate).opt-level=2)
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help up swap tools test-tools guests build test lint bench clean
+.PHONY: help up swap tools test-tools guests build test lint gates bench clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +25,7 @@ tools: ## Installs what a host needs: the wasm32-wasip2 target and nats-server
 	$(call say,looking for the tools that a host needs)
 	@.ci/install host
 
-test-tools: ## Installs what the tests need besides: redis-server, a current nats-server, nats-py, componentize-js and -py
+test-tools: ## Installs what the tests need besides: valgrind, redis-server, a current nats-server, ...
 	$(call say,looking for the tools that the tests need)
 	@.ci/install test
 
@@ -48,6 +50,10 @@ lint: ## Formatting, clippy and rustdoc, with warnings denied
 	@cargo clippy --workspace --all-targets -- -D warnings
 	$(call say,building the documentation)
 	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+gates: tools test-tools ## Counts the instructions of the paths that every request takes, and compares them with the baseline
+	$(call say,counting instructions)
+	@cargo test --workspace --bench instructions $(GATES_OPTIMISED) -- $(ARGS)
 
 bench: tools build guests ## Measures Wicker beside its peers and writes docs/benchmarks.md
 	@integration-tests/bench.sh
