@@ -13,6 +13,7 @@ pub mod config;
 pub mod control;
 pub mod data_dir;
 pub mod execute;
+pub mod fence;
 mod hand_over;
 pub mod host;
 pub mod ingress;

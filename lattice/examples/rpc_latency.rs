@@ -229,6 +229,7 @@ fn call(params: Bytes) -> Call {
         type_hash: TypeHash([0; 8]),
         deadline: tokio::time::Instant::now() + DEFAULT_TIMEOUT,
         trace: None,
+        fence: None,
         params,
         streams: Vec::new(),
     })

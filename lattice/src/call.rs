@@ -69,6 +69,8 @@ pub struct Call {
     pub deadline: Instant,
     /// W3C trace context, where the caller is traced.
     pub trace: Option<TraceContext>,
+    /// Of a caller that is a singleton: the revision of its claim. A callee that has heard a higher one refuses.
+    pub fence: Option<u64>,
     /// The parameters, encoded as one tuple.
     pub params: Bytes,
     /// The streams that `params` refers to by index.
@@ -89,6 +91,7 @@ impl Call {
             type_hash: self.type_hash,
             deadline: self.deadline,
             trace: self.trace,
+            fence: self.fence,
             params: self.params.clone(),
             streams,
         }

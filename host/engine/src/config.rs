@@ -112,6 +112,8 @@ pub struct ActorConfig {
     pub config: BTreeMap<String, String>,
     /// What [`Actor::probe`](crate::Actor::probe) asks; `None`: nothing.
     pub ready: Option<record::Ready>,
+    /// Of a singleton: the fencing token of every call that it makes.
+    pub fence: Option<u64>,
     /// Where its output, its traps and denials go.
     pub log: Arc<dyn LogSink>,
 }
@@ -127,6 +129,7 @@ impl ActorConfig {
             warm: 0,
             config: BTreeMap::new(),
             ready: None,
+            fence: None,
             log,
         }
     }

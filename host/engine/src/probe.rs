@@ -77,6 +77,7 @@ impl Actor {
             type_hash: ty.hash(),
             deadline,
             trace: None,
+            fence: None,
             params: Bytes::new(),
             streams: Vec::new(),
         };

@@ -185,6 +185,7 @@ impl Bare {
             spread: Spread::default(),
             rollout: Default::default(),
             ready: None,
+            is_singleton: false,
         };
         store.modify(&key, |_| Some(component.clone())).await?;
         Ok(())

@@ -81,6 +81,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
         type_hash: found.ty.hash(),
         deadline,
         trace: None,
+        fence: None,
         params: params.clone(),
         streams: Vec::new(),
     };

@@ -75,6 +75,7 @@ fn component(name: &str) -> Component {
         spread: Spread::default(),
         rollout: Default::default(),
         ready: None,
+        is_singleton: false,
     }
 }
 
@@ -86,6 +87,7 @@ fn provider(name: &str, source: ProviderSource, sharing: Sharing) -> Provider {
         config: serde_json::Value::Null,
         sharing,
         owner: None,
+        is_singleton: false,
         spread: Spread::default(),
         rollout: Default::default(),
     }

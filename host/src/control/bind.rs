@@ -19,6 +19,7 @@ use wicker_reconciler::compat::mismatches;
 
 use super::task::Run;
 use super::{Control, Handle, Input};
+use crate::fence::Guard;
 use crate::link::resolve::{self, Bound, Resolved};
 use crate::link::{Closed, Linked};
 use crate::state::Event;
@@ -63,7 +64,7 @@ impl Control {
                 self.bind(&id, &mut run);
                 let (attempt, faults, waiting) =
                     (run.attempt, run.faults.clone(), run.waiting.clone());
-                let is_component = matches!(run.handle, Handle::Component(_));
+                let is_component = matches!(run.handle(), Handle::Component(_));
                 self.running.insert(id.clone(), run);
                 self.apply(Event::Waiting(id.clone(), waiting));
                 if is_component {
@@ -76,10 +77,10 @@ impl Control {
 
     /// Resolves one component's imports, and notes what they wait for.
     pub(super) fn bind(&self, id: &ObjectId, run: &mut Run) {
-        let Handle::Component(actor) = &run.handle else { return };
+        let Handle::Component(actor) = &run.started.handle else { return };
         let (imports, links) = (actor.program().links(), self.records.links_of(id));
         let resolved = resolve::resolve(imports, &links, |link, to, interface| {
-            self.bound(link, to, interface)
+            self.bound(link, to, interface, run.started.guard.as_ref())
         });
         let bound = links.iter().map(|link| {
             let is_closed =
@@ -163,14 +164,23 @@ impl Control {
     }
 
     /// What one import leads to through one target of `link`.
-    fn bound(&self, link: &Entry<Link>, to: &ObjectId, interface: &InterfaceKey) -> Bound {
+    fn bound(
+        &self,
+        link: &Entry<Link>,
+        to: &ObjectId,
+        interface: &InterfaceKey,
+        guard: Option<&Guard>,
+    ) -> Bound {
         let exports = &self.records.exports;
         let Lead { target, closed, .. } =
             exports.lead(link.record.source.team(), to, Some(interface));
         let LinkRecord { link, revision } = self.records.counting(link);
         let invoke: Arc<dyn Invoke> = match &closed {
             Some(why) => Arc::new(Closed::new(why)),
-            None => Arc::new(Linked::new(Arc::clone(&self.parts.router), &link)),
+            None => {
+                let router = Arc::clone(&self.parts.router);
+                Arc::new(Linked::new(router, &link, guard.cloned()))
+            }
         };
         let binding = Binding { target, link: resolve::link_ref(&link, revision), invoke };
         Bound { binding, closed }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
+use wicker_lattice::call::Invoke;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_provider::{Health, ProviderInstance};
 
 use super::task::Run;
-use super::{Control, Handle, Input, StatusWrite};
+use super::{Control, Handle, Input, Started, StatusWrite};
+use crate::fence::{Fenced, release};
 use crate::state::{Attempt, Death, Effect, Event, Spec};
 use crate::table::Local;
 
@@ -40,31 +42,31 @@ impl Control {
     }
 
     /// Puts what has started in place of what ran; unless it is not wanted any more.
-    pub(super) fn started(&mut self, id: &ObjectId, attempt: Attempt, handle: Handle) {
+    pub(super) fn started(&mut self, id: &ObjectId, attempt: Attempt, started: Started) {
         let effects = self.state.apply(Event::Started(id.clone(), attempt));
         if effects.contains(&Effect::Discard(id.clone(), attempt)) {
-            return self.drain_later(handle);
+            return self.drain_later(id, started);
         }
-        self.install(id, attempt, handle);
+        self.install(id, attempt, started);
         self.changed.links = true;
         effects.into_iter().for_each(|effect| self.carry_out(effect));
     }
 
-    fn install(&mut self, id: &ObjectId, attempt: Attempt, handle: Handle) {
-        let mut run = Run::new(attempt, handle);
-        match run.handle.clone() {
+    fn install(&mut self, id: &ObjectId, attempt: Attempt, started: Started) {
+        let mut run = Run::new(attempt, started);
+        match run.handle().clone() {
             Handle::Component(actor) => {
                 self.bind(id, &mut run);
                 self.ask_again(id, attempt, &actor);
-                self.parts.table.put_local(id, Local::Component(actor));
+                self.let_in(id, &run.started);
             }
             Handle::Provider(provider) => {
                 self.look_after(id, attempt, &provider);
                 let records: Vec<_> = self.records.links_at(id).collect();
-                self.parts.table.put_local(id, Local::Provider(provider));
+                self.let_in(id, &run.started);
                 let before = self.running.insert(id.clone(), run);
                 records.into_iter().for_each(|link| self.tell_provider(id, link));
-                self.drain_before(before);
+                self.drain_before(id, before);
                 return;
             }
             Handle::Process(process) => {
@@ -80,7 +82,7 @@ impl Control {
             }
         }
         let before = self.running.insert(id.clone(), run);
-        self.drain_before(before);
+        self.drain_before(id, before);
     }
 
     /// Asks a provider here how it is, again and again, for as long as it is held.
@@ -104,18 +106,42 @@ impl Control {
         });
     }
 
-    fn drain_before(&self, before: Option<Run>) {
-        if let Some(before) = before {
-            self.drain_later(before.handle);
+    /// Lets calls in.
+    pub(super) fn let_in(&self, id: &ObjectId, started: &Started) {
+        if let Some(local) = local(started) {
+            self.parts.table.put_local(id, local);
         }
     }
 
-    /// Drains what is out of the table. A request that had looked it up a moment ago still finds it open.
-    pub(super) fn drain_later(&self, handle: Handle) {
+    fn drain_before(&self, id: &ObjectId, before: Option<Run>) {
+        if let Some(before) = before {
+            self.drain_later(id, before.started);
+        }
+    }
+
+    /// Drains what is out of the table. A request that had looked it up a moment ago still finds it open; a singleton is
+    /// let go of as soon as it has ended, because the next host waits for it.
+    pub(super) fn drain_later(&self, id: &ObjectId, Started { handle, guard }: Started) {
+        let (member, id) = (self.parts.member.clone(), id.clone());
         self.parts.member.tasks.spawn_work(async move {
-            sleep(HANDOVER).await;
+            if guard.is_none() {
+                sleep(HANDOVER).await;
+            }
             handle.drain().await;
+            if let Some(guard) = guard {
+                release(&member, &id, &guard).await;
+            }
         });
+    }
+
+    /// Ends a singleton that may run elsewhere by now: nothing goes in or out of it any more.
+    pub(super) fn fence(&mut self, id: &ObjectId) {
+        self.parts.table.remove_local(id);
+        if let Some(run) = self.running.remove(id) {
+            tracing::warn!("{id} ended: it is a singleton, and this host's lease had run out");
+            let handle = run.started.handle;
+            self.parts.member.tasks.spawn_work(async move { handle.drain().await });
+        }
     }
 
     pub(super) fn died(&mut self, id: ObjectId, attempt: Attempt, death: Death) {
@@ -132,7 +158,7 @@ impl Control {
         self.parts.table.remove_local(id);
         let process = self.process_of(id);
         if let Some(run) = self.running.remove(id) {
-            self.drain_later(run.handle);
+            self.drain_later(id, run.started);
         }
         self.last_word.remove(id);
         self.since.remove(&(id.clone(), process));
@@ -147,9 +173,23 @@ impl Control {
 
     /// Where calls to `id` go: this host, or the process that it launched for it.
     pub(super) fn process_of(&self, id: &ObjectId) -> ProcessId {
-        match self.running.get(id).map(|run| &run.handle) {
+        match self.running.get(id).map(Run::handle) {
             Some(Handle::Process(process)) => process.id(),
             _ => self.parts.member.process,
         }
     }
+}
+
+/// What calls to it go to; `None` where it runs in a process of its own, which is called there.
+fn local(Started { handle, guard }: &Started) -> Option<Local> {
+    let boundary: Arc<dyn Invoke> = match (handle, guard) {
+        (Handle::Component(actor), None) => return Some(Local::Component(Arc::clone(actor))),
+        (Handle::Component(actor), Some(_)) => Arc::clone(actor) as _,
+        (Handle::Provider(provider), _) => Arc::clone(provider) as _,
+        (Handle::Process(_), _) => return None,
+    };
+    Some(Local::Boundary(match guard {
+        Some(guard) => Arc::new(Fenced::new(boundary, guard.clone())),
+        None => boundary,
+    }))
 }

@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use wicker_lattice::nats::ConnectionState;
-use wicker_lattice::store::lease::{LEASE, RENEW_EVERY};
+use wicker_lattice::store::lease::{LEASE, RENEW_EVERY, Tenure};
 use wicker_lattice::store::record::Host;
 use wicker_lattice::store::{StoreError, key};
 
 use super::load::Meter;
+use crate::fence::OwnLease;
 use crate::member::Member;
 
 /// A renewal that takes longer than this shows that the lattice's state is slow.
@@ -27,6 +28,10 @@ pub struct Lease {
     said: Arc<Mutex<Said>>,
     /// Told when something must be said before the next renewal is due.
     news: Arc<Notify>,
+    /// What is known of it by this host's own clock.
+    own: OwnLease,
+    /// One write at a time: a record that is older than the last one would look like a host that is not renewed.
+    turn: Arc<Semaphore>,
 }
 
 /// What the lease says.
@@ -60,11 +65,14 @@ impl Lease {
     /// # Errors
     /// The lattice's state cannot be written.
     pub async fn take(member: &Member, host: Host) -> Result<Self, StoreError> {
+        let (beat, sent) = (host.beat, Instant::now());
         member.store.put(&host).await?;
+        let own = OwnLease::new(Tenure::new(beat, sent));
         let meter = Meter::default();
         let said = Said { host: Some(host), ailing: None, trouble: None, meter };
         let (said, news) = (Arc::new(Mutex::new(said)), Arc::new(Notify::new()));
-        let lease = Self { member: member.clone(), said, news };
+        let turn = Arc::new(Semaphore::new(1));
+        let lease = Self { member: member.clone(), said, news, own, turn };
         member.tasks.spawn("lease", lease.clone().renew());
         Ok(lease)
     }
@@ -86,6 +94,12 @@ impl Lease {
             said.ailing = ailing;
             self.news.notify_one();
         }
+    }
+
+    /// The lease by this host's own clock.
+    #[must_use]
+    pub fn own(&self) -> OwnLease {
+        self.own.clone()
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
@@ -127,8 +141,16 @@ impl Lease {
 
     /// Writes the lease once; whether that worked.
     async fn write(&self) -> bool {
+        let _turn = self.turn.acquire().await;
         let Some(host) = self.said().renewed() else { return true };
-        matches!(timeout(RENEW_EVERY, self.member.store.put(&host)).await, Ok(Ok(_)))
+        let sent = Instant::now();
+        let written = timeout(RENEW_EVERY, self.member.store.put(&host)).await;
+        let is_written = matches!(written, Ok(Ok(_)));
+        if is_written {
+            self.own.renewed(host.beat, sent);
+        }
+        self.own.look();
+        is_written
     }
 
     /// Says once that the lattice's state is back; and for a while in the lease that it was away or slow.

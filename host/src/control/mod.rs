@@ -21,6 +21,6 @@ mod task;
 mod watch;
 
 pub use lease::Lease;
-pub use start::{Handle, Starter};
+pub use start::{Handle, Started, Starter};
 pub use status::{Status, StatusWrite};
 pub use task::{Control, ControlHandle, Input, Parts};

@@ -9,21 +9,20 @@ use wicker_engine::Actor;
 use wicker_lattice::id::ObjectId;
 
 use super::task::Run;
-use super::{Control, Handle, Input};
+use super::{Control, Handle, Input, Started};
 use crate::state::{Attempt, Event, Unready};
-use crate::table::Local;
 
 impl Control {
     /// Puts what has started in place, once it says that it is ready. It has its links by then.
-    pub(super) fn prove(&mut self, id: &ObjectId, attempt: Attempt, handle: Handle) {
-        let actor = match &handle {
+    pub(super) fn prove(&mut self, id: &ObjectId, attempt: Attempt, started: Started) {
+        let actor = match &started.handle {
             Handle::Component(actor) if actor.config().ready.is_some() => Arc::clone(actor),
-            _ => return self.started(id, attempt, handle),
+            _ => return self.started(id, attempt, started),
         };
         if !self.state.is_starting(id, attempt) {
-            return self.drain_later(handle);
+            return self.drain_later(id, started);
         }
-        let mut run = Run::new(attempt, handle);
+        let mut run = Run::new(attempt, started);
         self.bind(id, &mut run);
         self.ask(id, attempt, &actor, Duration::ZERO);
         self.unproven.insert(id.clone(), run);
@@ -38,7 +37,7 @@ impl Control {
             Some(run) if answer.is_err() => run.waiting.clone(),
             Some(_) => {
                 if let Some(run) = self.unproven.remove(id) {
-                    self.started(id, attempt, run.handle);
+                    self.started(id, attempt, run.started);
                 }
                 return;
             }
@@ -68,7 +67,7 @@ impl Control {
     fn ask_on(&self, id: &ObjectId, attempt: Attempt) {
         let known = [self.unproven.get(id), self.running.get(id)];
         let run = known.into_iter().flatten().find(|run| run.attempt == attempt);
-        if let Some(Handle::Component(actor)) = run.map(|run| &run.handle) {
+        if let Some(Handle::Component(actor)) = run.map(Run::handle) {
             self.ask_again(id, attempt, actor);
         }
     }
@@ -95,14 +94,14 @@ impl Control {
         if self.unproven.get(id).is_some_and(|run| run.attempt == attempt)
             && let Some(run) = self.unproven.remove(id)
         {
-            self.drain_later(run.handle);
+            self.drain_later(id, run.started);
         }
     }
 
     /// Lets calls in again.
     pub(super) fn show(&self, id: &ObjectId) {
-        if let Some(Handle::Component(actor)) = self.running.get(id).map(|run| &run.handle) {
-            self.parts.table.put_local(id, Local::Component(Arc::clone(actor)));
+        if let Some(run) = self.running.get(id) {
+            self.let_in(id, &run.started);
         }
     }
 }

@@ -5,6 +5,7 @@ use wicker_lattice::id::ProcessId;
 use wicker_lattice::store::record::{RunState, Running, Types};
 
 use super::status::Since;
+use super::task::Run;
 use super::{Control, Handle, StatusWrite};
 use crate::state::Report;
 
@@ -13,14 +14,14 @@ impl Control {
         let process = self.process_of(&report.object);
         let at = self.since(&report, process);
         let run = self.running.get(&report.object);
-        let world = run.and_then(|run| run.handle.world());
+        let world = run.and_then(|run| run.handle().world());
         let serves = world.map(|world| world.exports.keys().map(|name| name.key()).collect());
-        let digest = match run.map(|run| &run.handle) {
+        let digest = match run.map(Run::handle) {
             Some(Handle::Component(actor)) => Some(actor.program().digest()),
             _ => None,
         };
         let types = digest.clone().or_else(|| Some(Types::of_provider(world?).digest));
-        let is_process = matches!(run.map(|run| &run.handle), Some(Handle::Process(_)));
+        let is_process = matches!(run.map(Run::handle), Some(Handle::Process(_)));
         let running = Running {
             object: report.object.clone(),
             kind: report.kind,

@@ -8,6 +8,7 @@ use wicker_lattice::store::record::{Link, Route, Running};
 use wicker_lattice::store::{Change, Record as _};
 use wicker_provider::{LinkRecord, ProviderInstance};
 
+use super::task::Run;
 use super::watch::Seen;
 use super::{Control, Handle, StatusWrite};
 use crate::state::{Event, Spec};
@@ -102,7 +103,7 @@ impl Control {
     }
 
     pub(super) fn provider(&self, id: &ObjectId) -> Option<Arc<dyn ProviderInstance>> {
-        match self.running.get(id).map(|run| &run.handle) {
+        match self.running.get(id).map(Run::handle) {
             Some(Handle::Provider(provider)) => Some(Arc::clone(provider)),
             _ => None,
         }

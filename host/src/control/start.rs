@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use wicker_engine::{Actor, ActorConfig, Engine, LoadError};
+use wicker_lattice::call::Invoke;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Links;
 use wicker_lattice::nats::Nats;
@@ -21,6 +22,7 @@ use wicker_provider::{
 };
 
 use crate::data_dir::DataDir;
+use crate::fence::{Guard, OwnLease, Sender, claim, release};
 use crate::link::Router;
 use crate::logs::Logs;
 use crate::member::Member;
@@ -46,6 +48,17 @@ pub struct Starter {
     pub launcher: Launcher,
     /// Carries the calls that providers here make.
     pub router: Arc<Router>,
+    /// By which singletons are claimed.
+    pub lease: OwnLease,
+}
+
+/// Something that has started.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// It.
+    pub handle: Handle,
+    /// Of a singleton: the right to run it.
+    pub guard: Option<Guard>,
 }
 
 /// Something that runs.
@@ -104,14 +117,32 @@ impl Starter {
     ///
     /// # Errors
     /// Says why, for people, and whether trying again could help.
-    pub async fn start(&self, spec: &Spec) -> Result<Handle, Failure> {
-        match spec {
-            Spec::Component(component) => self.component(component).await.map(Handle::Component),
-            Spec::Provider(provider) => self.provider(provider).await,
+    pub async fn start(&self, spec: &Spec) -> Result<Started, Failure> {
+        let guard = match spec.is_singleton() {
+            true => Some(claim(&self.member, &self.lease, spec.id()).await?),
+            false => None,
+        };
+        let handle = match spec {
+            Spec::Component(component) => {
+                self.component(component, guard.as_ref()).await.map(Handle::Component)
+            }
+            Spec::Provider(provider) => self.provider(provider, guard.as_ref()).await,
+        };
+        match (handle, guard) {
+            (Ok(handle), guard) => Ok(Started { handle, guard }),
+            (Err(failure), Some(guard)) => {
+                release(&self.member, spec.id(), &guard).await;
+                Err(failure)
+            }
+            (Err(failure), None) => Err(failure),
         }
     }
 
-    async fn component(&self, component: &Component) -> Result<Arc<Actor>, Failure> {
+    async fn component(
+        &self,
+        component: &Component,
+        guard: Option<&Guard>,
+    ) -> Result<Arc<Actor>, Failure> {
         let image = self
             .member
             .store
@@ -137,19 +168,24 @@ impl Starter {
             warm: usize::try_from(component.warm).unwrap_or(usize::MAX),
             config: component.config.clone(),
             ready: component.ready.clone(),
+            fence: guard.map(Guard::token),
             ..ActorConfig::new(component.id.clone(), self.logs.sink(&component.id))
         };
         Actor::new(&self.engine, program, config, Arc::new(Links::default()))
             .map_err(|error| Failure::lasting(&error))
     }
 
-    async fn provider(&self, provider: &Provider) -> Result<Handle, Failure> {
+    async fn provider(
+        &self,
+        provider: &Provider,
+        guard: Option<&Guard>,
+    ) -> Result<Handle, Failure> {
         if provider.sharing == Sharing::Exclusive {
             self.claim(&provider.id).await?;
         }
         match &provider.source {
             ProviderSource::Builtin(name) => {
-                self.builtin(name, provider).await.map(Handle::Provider)
+                self.builtin(name, provider, guard).await.map(Handle::Provider)
             }
             ProviderSource::BuiltinProcess(name) => {
                 self.launcher.launch_builtin(name, provider).await.map(Handle::Process)
@@ -169,6 +205,7 @@ impl Starter {
         &self,
         name: &str,
         provider: &Provider,
+        guard: Option<&Guard>,
     ) -> Result<Arc<dyn ProviderInstance>, Failure> {
         let builtin = find(name)?;
         self.remember_types(Types::of_provider(&builtin.world())).await;
@@ -184,7 +221,11 @@ impl Starter {
             tasks: self.member.tasks.child(),
         };
         let links = Arc::new(StoreLinks(self.member.store.clone()));
-        let calls = Arc::clone(&self.router) as _;
+        let calls = Arc::clone(&self.router) as Arc<dyn Invoke>;
+        let calls = match guard {
+            Some(guard) => Arc::new(Sender::new(calls, guard.clone())),
+            None => calls,
+        };
         let start = ProviderStart { environment, config: provider.config.clone(), links, calls };
         builtin.start(start).await.map_err(|error| match &error {
             ProviderError::Config(_) => Failure::lasting(&error),

@@ -14,7 +14,7 @@ use super::generations::Generations;
 use super::records::Records;
 use super::status::Since;
 use super::watch::{self, Seen};
-use super::{Handle, Lease, Starter, Status};
+use super::{Handle, Lease, Started, Starter, Status};
 use crate::link::Router;
 use crate::member::Member;
 use crate::state::{Attempt, Death, Effect, Event, Failure, State};
@@ -35,7 +35,7 @@ pub enum Input {
     /// A record changed.
     Seen(Box<Seen>),
     /// A start is over.
-    Started(ObjectId, Attempt, Result<Handle, Failure>),
+    Started(ObjectId, Attempt, Result<Started, Failure>),
     /// Something ended by itself.
     Died(ObjectId, Attempt, Death),
     /// How a provider here says it is.
@@ -48,6 +48,8 @@ pub enum Input {
     Probed(ObjectId, Attempt, Result<(), String>),
     /// Somebody asks for what runs here under a name.
     Find(ObjectId, oneshot::Sender<Option<Handle>>),
+    /// This host's lease had run out.
+    Lapsed,
     /// The host is about to stop: say so of everything. Answered with what runs.
     Drain(oneshot::Sender<Vec<(ObjectId, Handle)>>),
 }
@@ -99,7 +101,7 @@ pub struct Control {
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) attempt: Attempt,
-    pub(super) handle: Handle,
+    pub(super) started: Started,
     /// Of a component: what its imports led to when it was last told.
     pub(super) bound: Vec<(String, u64, bool)>,
     /// Of a component: what of its imports their targets do not offer.
@@ -111,10 +113,14 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(attempt: Attempt, handle: Handle) -> Self {
+    pub(super) fn new(attempt: Attempt, started: Started) -> Self {
         let (bound, faults) = (Vec::new(), Vec::new());
         let (waiting, closed) = (Vec::new(), Vec::new());
-        Self { attempt, handle, bound, faults, waiting, closed }
+        Self { attempt, started, bound, faults, waiting, closed }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.started.handle
     }
 }
 
@@ -149,6 +155,7 @@ impl Control {
     pub fn start(parts: Parts) -> ControlHandle {
         let (inputs, receiver) = mpsc::channel(QUEUE);
         watch::start(&parts.member, &inputs);
+        watch::lapses(&parts.member, parts.lease.own().lapses(), &inputs);
         let tasks = parts.member.tasks.clone();
         let file = parts.starter.data.path().join(GENERATIONS);
         let generations = Generations::read(file, &parts.member.store.epoch());
@@ -191,7 +198,7 @@ impl Control {
     fn take(&mut self, input: Input) {
         match input {
             Input::Seen(seen) => self.see(*seen),
-            Input::Started(id, attempt, Ok(handle)) => self.prove(&id, attempt, handle),
+            Input::Started(id, attempt, Ok(started)) => self.prove(&id, attempt, started),
             Input::Started(id, attempt, Err(failure)) => {
                 tracing::warn!("cannot start {id}: {}", failure.reason);
                 self.apply(Event::StartFailed(id, attempt, failure));
@@ -205,13 +212,13 @@ impl Control {
             Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
             Input::Probed(id, attempt, answer) => self.probed(&id, attempt, answer),
             Input::Find(id, answer) => {
-                let _ = answer.send(self.running.get(&id).map(|run| run.handle.clone()));
+                let _ = answer.send(self.running.get(&id).map(|run| run.handle().clone()));
             }
+            Input::Lapsed => self.apply(Event::Lapsed),
             Input::Drain(answer) => {
                 self.apply(Event::Drain);
-                let handles =
-                    self.running.iter().map(|(id, run)| (id.clone(), run.handle.clone())).collect();
-                let _ = answer.send(handles);
+                let handle = |(id, run): (&ObjectId, &Run)| (id.clone(), run.handle().clone());
+                let _ = answer.send(self.running.iter().map(handle).collect());
             }
         }
     }
@@ -227,11 +234,12 @@ impl Control {
             Effect::Start(attempt, spec) => self.begin(attempt, spec, None),
             Effect::Replace(attempt, spec) => {
                 self.parts.table.remove_local(spec.id());
-                let before = self.running.remove(spec.id()).map(|run| run.handle);
+                let before = self.running.remove(spec.id()).map(|run| run.started.handle);
                 self.begin(attempt, spec, before);
             }
             // A start that is no longer wanted is dropped when it reports.
             Effect::Discard(id, attempt) => self.discard(&id, attempt),
+            Effect::Fence(id) => self.fence(&id),
             Effect::Hide(id) => {
                 tracing::warn!("{id} is not ready: calls go elsewhere");
                 self.parts.table.remove_local(&id);

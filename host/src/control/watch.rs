@@ -48,6 +48,27 @@ pub(super) fn start(member: &Member, inputs: &mpsc::Sender<Input>) {
     follow::<Running>(member, "running", &Running::all(), inputs, Seen::Running);
 }
 
+/// Tells of each term of this host's lease that is over.
+pub(super) fn lapses(
+    member: &Member,
+    mut lapses: tokio::sync::watch::Receiver<u64>,
+    inputs: &mpsc::Sender<Input>,
+) {
+    let (inputs, tasks) = (inputs.clone(), member.tasks.clone());
+    member.tasks.spawn("lapses", async move {
+        loop {
+            let changed = tokio::select! {
+                // Cancel-safe, both.
+                () = tasks.stopping() => return Ok::<(), Infallible>(()),
+                changed = lapses.changed() => changed,
+            };
+            if changed.is_err() || inputs.send(Input::Lapsed).await.is_err() {
+                return Ok(());
+            }
+        }
+    });
+}
+
 fn follow<R: Record>(
     member: &Member,
     name: &'static str,

@@ -28,6 +28,7 @@ use crate::control::{
     Control, ControlHandle, Handle, Lease, Parts, Starter, Status as StatusWriter, StatusWrite,
 };
 use crate::data_dir::DataDir;
+use crate::fence;
 use crate::hand_over::hand_over;
 use crate::ingress::Ingress;
 use crate::link::Router;
@@ -82,9 +83,7 @@ impl Host {
         let Found { url, own } = nats::find(config, &data).await?;
         let member = nats::join(config, &data, &url, own.as_ref()).await?;
         let bare = Bare::read(member.clone(), &config.bare_files())?;
-        let cache = config.cache.clone().map_or_else(|| data.subdir("artifacts"), Ok)?;
-        let (cache, compiler) = (Some(cache), Some(compiler()));
-        let engine = Engine::new(EngineConfig { cache, compiler, ..EngineConfig::default() })?;
+        let engine = engine(config, &data)?;
         let table = Arc::new(Table::default());
         let serve = Arc::new(Served { table: Arc::clone(&table) });
         let rpc_config = RpcConfig::new(&config.lattice, member.process);
@@ -113,6 +112,7 @@ impl Host {
             data: Arc::clone(&data),
             launcher,
             router: Arc::clone(&router),
+            lease: lease.own(),
         };
         let control = Control::start(Parts {
             member: member.clone(),
@@ -181,7 +181,7 @@ impl Host {
         if let Err(error) = rpc.drain(left()).await {
             tracing::warn!("some calls were cut off: {error}");
         }
-        drain_all(&running, until).await;
+        drain_all(&member, &running, until).await;
         for (id, handle) in running {
             status.write(StatusWrite::Delete(id, handle.process().unwrap_or(member.process)));
         }
@@ -203,13 +203,20 @@ impl Host {
     }
 }
 
+/// Compiled components are kept where the config says, or with the host's other data.
+fn engine(config: &HostConfig, data: &DataDir) -> anyhow::Result<Engine> {
+    let cache = config.cache.clone().map_or_else(|| data.subdir("artifacts"), Ok)?;
+    let (cache, compiler) = (Some(cache), Some(compiler()));
+    Ok(Engine::new(EngineConfig { cache, compiler, ..EngineConfig::default() })?)
+}
+
 /// How this very program is started as a compiler (`cli/compile.rs`): also after its file was replaced by another version.
 fn compiler() -> CompilerCommand {
     CompilerCommand { program: "/proc/self/exe".into(), arguments: vec!["compile".into()] }
 }
 
-/// Components first: while one finishes its calls it may call providers.
-async fn drain_all(running: &[(ObjectId, Handle)], until: Instant) {
+/// Components first: while one finishes its calls it may call providers. Nothing is claimed any more after it.
+async fn drain_all(member: &Member, running: &[(ObjectId, Handle)], until: Instant) {
     let (components, providers): (Vec<_>, Vec<_>) = running
         .iter()
         .map(|(_, handle)| handle)
@@ -220,6 +227,7 @@ async fn drain_all(running: &[(ObjectId, Handle)], until: Instant) {
             tracing::warn!("some calls were cut off: the grace period is over");
         }
     }
+    fence::release_all(member).await;
 }
 
 /// Binds the listener: the given address, or the first free port from the default one.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::store::record::Link;
 
+use crate::fence::{Guard, hold};
 use crate::link::Router;
 
 /// What a binding invokes.
@@ -16,14 +17,16 @@ pub struct Linked {
     router: Arc<Router>,
     timeout: Option<Duration>,
     idempotent: HashSet<String>,
+    /// Of a singleton's link.
+    guard: Option<Guard>,
 }
 
 impl Linked {
-    /// The rules of `link`.
+    /// The rules of `link`; calls end with `guard`, if its source runs by one.
     #[must_use]
-    pub fn new(router: Arc<Router>, link: &Link) -> Self {
+    pub fn new(router: Arc<Router>, link: &Link, guard: Option<Guard>) -> Self {
         let timeout = link.timeout_ms.map(Duration::from_millis);
-        Self { router, timeout, idempotent: link.idempotent.iter().cloned().collect() }
+        Self { router, timeout, idempotent: link.idempotent.iter().cloned().collect(), guard }
     }
 
     fn is_idempotent(&self, call: &Call) -> bool {
@@ -41,10 +44,14 @@ impl Invoke for Linked {
         if let Some(timeout) = self.timeout {
             call.deadline = call.deadline.min(Instant::now() + timeout);
         }
-        if self.is_idempotent(&call) {
+        let carried = if self.is_idempotent(&call) {
             Box::pin(self.router.carry_idempotent(call))
         } else {
             self.router.invoke(call)
+        };
+        match &self.guard {
+            Some(guard) => hold(carried, guard.clone()),
+            None => carried,
         }
     }
 }

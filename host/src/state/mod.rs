@@ -67,6 +67,8 @@ pub enum Event {
     Ready(ObjectId, Attempt),
     /// What has started, or is about to, says that it is not ready for calls.
     NotReady(ObjectId, Attempt, Unready),
+    /// This host's lease had run out: others may run its singletons by now.
+    Lapsed,
     /// The host is about to stop.
     Drain,
 }
@@ -100,6 +102,8 @@ pub enum Effect {
     Discard(ObjectId, Attempt),
     /// The object leaves: take no more calls for it, drain it, and delete its status.
     Stop(ObjectId),
+    /// It is a singleton, and others may run it by now: end it at once. What is started next claims it anew.
+    Fence(ObjectId),
     /// It is not ready: take no more calls for it, and finish those under way.
     Hide(ObjectId),
     /// It is ready again: take calls.
@@ -171,6 +175,7 @@ impl State {
             Event::NotReady(id, attempt, unready) => {
                 self.not_ready(&id, attempt, unready, &mut effects)
             }
+            Event::Lapsed => self.lapsed(&mut effects),
             Event::Drain => self.drain(&mut effects),
         }
         effects
@@ -341,6 +346,23 @@ impl State {
     #[must_use]
     pub fn is_starting(&self, id: &ObjectId, attempt: Attempt) -> bool {
         self.objects.get(id).is_some_and(|object| is_attempt(object.starting.as_ref(), attempt))
+    }
+
+    fn lapsed(&mut self, effects: &mut Vec<Effect>) {
+        let is_singleton = |run: &mut Run| run.spec.is_singleton();
+        let mut over = Vec::new();
+        for (id, object) in &mut self.objects {
+            let running = object.running.take_if(is_singleton);
+            let starting = object.starting.take_if(is_singleton);
+            if running.is_some() {
+                effects.push(Effect::Fence(id.clone()));
+            }
+            effects.extend(starting.as_ref().map(|run| Effect::Discard(id.clone(), run.attempt)));
+            if running.is_some() || starting.is_some() {
+                over.push(id.clone());
+            }
+        }
+        over.iter().for_each(|id| self.converge(id, effects));
     }
 
     fn drain(&mut self, effects: &mut Vec<Effect>) {

@@ -42,12 +42,22 @@ impl Spec {
         }
     }
 
-    /// Whether two of it cannot run at once on one host: they would share files, or the id of a process.
+    /// Whether it runs on one host at most, by a claim.
+    #[must_use]
+    pub fn is_singleton(&self) -> bool {
+        match self {
+            Self::Component(component) => component.is_singleton,
+            Self::Provider(provider) => provider.is_singleton,
+        }
+    }
+
+    /// Whether two of it cannot run at once on one host: it is a singleton, or they would share files, or the id of a process.
     pub(super) fn is_alone(&self) -> bool {
         match self {
-            Self::Component(_) => false,
+            Self::Component(component) => component.is_singleton,
             Self::Provider(provider) => {
-                provider.sharing == Sharing::Exclusive
+                provider.is_singleton
+                    || provider.sharing == Sharing::Exclusive
                     || !matches!(provider.source, ProviderSource::Builtin(_))
             }
         }

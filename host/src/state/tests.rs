@@ -24,6 +24,7 @@ fn component(generation: u64, digest: &str) -> Spec {
         spread: Spread::default(),
         rollout: Default::default(),
         ready: None,
+        is_singleton: false,
     }))
 }
 
@@ -116,6 +117,7 @@ fn exclusive_provider_stops_before_its_next_one_starts() {
             config: serde_json::json!({ "file": file }),
             sharing: Sharing::Exclusive,
             owner: None,
+            is_singleton: false,
             spread: Spread::default(),
             rollout: Default::default(),
         }))
@@ -348,4 +350,27 @@ fn answers_of_what_was_replaced_mean_nothing() {
     for _ in 0..9 {
         assert!(state.apply(not_ready(1, &[])).is_empty());
     }
+}
+
+#[test]
+fn singleton_ends_with_the_lease_and_is_claimed_anew() {
+    let singleton = |digest: &str| {
+        let Spec::Component(component) = component(1, digest) else { unreachable!() };
+        Spec::Component(Arc::new(Component { is_singleton: true, ..(*component).clone() }))
+    };
+    let mut state = State::default();
+    state.apply(Event::Placed(placement(1)));
+    state.apply(Event::Specified(singleton("a")));
+    let effects = state.apply(Event::Lapsed);
+    assert!(effects.contains(&Effect::Discard(id(), Attempt(1))), "its claim is of no use");
+    assert_eq!(starts(&effects), [Attempt(2)]);
+    state.apply(Event::Started(id(), Attempt(2)));
+    let effects = state.apply(Event::Lapsed);
+    assert_eq!(effects[0], Effect::Fence(id()));
+    assert_eq!(starts(&effects), [Attempt(3)]);
+    assert_eq!(reported(&effects), Some(RunState::Starting));
+    state.apply(Event::Started(id(), Attempt(3)));
+    let effects = state.apply(Event::Specified(singleton("b")));
+    assert!(matches!(effects[0], Effect::Replace(Attempt(4), _)), "never two of it at once");
+    assert!(running().apply(Event::Lapsed).is_empty(), "what is no singleton goes on");
 }

@@ -35,8 +35,8 @@ pub type Locals = HashMap<ObjectId, Local>;
 pub enum Local {
     /// A component.
     Component(Arc<Actor>),
-    /// A provider that is linked into `wicker`.
-    Provider(Arc<dyn Invoke>),
+    /// A provider that is linked into `wicker`, or a singleton behind its guard.
+    Boundary(Arc<dyn Invoke>),
 }
 
 impl Local {
@@ -45,7 +45,7 @@ impl Local {
     pub fn as_invoke(&self) -> &dyn Invoke {
         match self {
             Self::Component(actor) => actor.as_ref(),
-            Self::Provider(provider) => provider.as_ref(),
+            Self::Boundary(boundary) => boundary.as_ref(),
         }
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Component(_) => "Component",
-            Self::Provider(_) => "Provider",
+            Self::Boundary(_) => "Boundary",
         })
     }
 }

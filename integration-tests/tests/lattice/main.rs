@@ -27,6 +27,7 @@ mod processes;
 mod ready;
 mod secrets;
 mod signatures;
+mod singletons;
 mod swap;
 mod teams;
 mod up;

@@ -19,6 +19,7 @@ components:
     image: {{guests}}/http_probe.wasm
     replicas: 2
     warm: 1
+    limits: {{concurrency: 1}}
     ready: {ready}
     grants: {{files: [{{host: {}, guest: /state, write: true}}]}}
     {rest}

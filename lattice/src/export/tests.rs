@@ -61,6 +61,7 @@ fn call(source: &str, interface: &str, bytes: usize) -> Call {
         type_hash: TypeHash([0; 8]),
         deadline: Instant::now() + Duration::from_secs(1),
         trace: None,
+        fence: None,
         params: Bytes::from(vec![0; bytes]),
         streams: Vec::new(),
     }

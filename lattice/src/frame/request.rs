@@ -12,13 +12,15 @@ use crate::call::{DEFAULT_LINK, TraceContext};
 use crate::id::{CallId, ObjectId};
 use crate::types::TypeHash;
 
-/// The fixed part of a request, plus the longest source, link name and trace: what one message holds besides the value.
-pub const REQUEST_HEADER_BYTES_MAX: usize = FIXED_BYTES + 255 + 255 + 25 + 4;
+/// The fixed part of a request, plus the longest source, link name, trace and fence: what one message holds besides the value.
+pub const REQUEST_HEADER_BYTES_MAX: usize = FIXED_BYTES + 255 + 255 + 25 + 8 + 4;
 
-/// What every request has: all but texts, trace and body.
+/// What every request has: all but texts, trace, fence and body.
 const FIXED_BYTES: usize = 46;
 
 const FLAG_TRACE: u8 = 2;
+
+const FLAG_FENCE: u8 = 8;
 
 /// The name that nearly every link has, shared.
 static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| DEFAULT_LINK.into());
@@ -42,6 +44,8 @@ pub struct Request {
     pub link_revision: u64,
     /// Where the caller is traced.
     pub trace: Option<TraceContext>,
+    /// Where the caller is a singleton.
+    pub fence: Option<u64>,
     /// The beginnings of the parameters' streams.
     pub heads: Vec<Head>,
     /// The parameters.
@@ -54,7 +58,9 @@ impl Request {
     pub fn encode(&self) -> Bytes {
         // Exactly as long as it will be: then the message takes it over as it is.
         let mut out = BytesMut::with_capacity(self.encoded_len());
-        let flags = self.params.flag() | if self.trace.is_some() { FLAG_TRACE } else { 0 };
+        let trace = if self.trace.is_some() { FLAG_TRACE } else { 0 };
+        let fence = if self.fence.is_some() { FLAG_FENCE } else { 0 };
+        let flags = self.params.flag() | trace | fence;
         out.put_slice(&[VERSION, REQUEST, flags, count(&self.heads)]);
         out.put_slice(&self.type_hash.0);
         out.put_slice(&self.call.to_bytes());
@@ -68,6 +74,9 @@ impl Request {
             out.put_slice(&trace.span_id);
             out.put_u8(trace.flags);
         }
+        if let Some(fence) = self.fence {
+            out.put_u64_le(fence);
+        }
         put_body(&mut out, &self.heads, &self.params);
         out.freeze()
     }
@@ -75,8 +84,15 @@ impl Request {
     pub(super) fn encoded_len(&self) -> usize {
         let link = if &*self.link == DEFAULT_LINK { 0 } else { self.link.len().min(255) };
         let trace = if self.trace.is_some() { 25 } else { 0 };
+        let fence = if self.fence.is_some() { 8 } else { 0 };
         let source = self.source.as_str().len().min(255);
-        FIXED_BYTES + source + link + trace + heads_len(&self.heads) + self.params.inline_len()
+        FIXED_BYTES
+            + source
+            + link
+            + trace
+            + fence
+            + heads_len(&self.heads)
+            + self.params.inline_len()
     }
 
     /// Reads a frame.
@@ -90,7 +106,7 @@ impl Request {
         if kind != REQUEST {
             return Err(FrameError::Kind(kind));
         }
-        let flags = input.flags(FLAG_PARTS | FLAG_TRACE)?;
+        let flags = input.flags(FLAG_PARTS | FLAG_TRACE | FLAG_FENCE)?;
         let streams = input.streams()?;
         let type_hash = TypeHash(input.array()?);
         let call = CallId::from_bytes(input.array()?);
@@ -101,6 +117,7 @@ impl Request {
         let link = input
             .short(|name| Ok(if name.is_empty() { Arc::clone(&DEFAULT) } else { name.into() }))?;
         let trace = if flags & FLAG_TRACE != 0 { Some(input.trace()?) } else { None };
+        let fence = if flags & FLAG_FENCE != 0 { Some(input.u64()?) } else { None };
         let (heads, params) = input.body(flags, streams)?;
         Ok(Self {
             type_hash,
@@ -111,6 +128,7 @@ impl Request {
             link,
             link_revision,
             trace,
+            fence,
             heads,
             params,
         })

@@ -17,6 +17,7 @@ fn request() -> Request {
         link: DEFAULT_LINK.into(),
         link_revision: 7,
         trace: None,
+        fence: None,
         heads: Vec::new(),
         params: Value::Whole(Bytes::from_static(b"params")),
     }

@@ -59,6 +59,7 @@ impl Remote {
             link: call.link.name,
             link_revision: call.link.revision,
             trace: call.trace,
+            fence: call.fence,
             heads,
             params,
         };

@@ -110,6 +110,7 @@ impl Shared {
             type_hash: request.type_hash,
             deadline: now + Duration::from_millis(request.budget_ms.into()),
             trace: request.trace,
+            fence: request.fence,
             params,
             streams,
         };

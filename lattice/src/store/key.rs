@@ -4,8 +4,8 @@
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
 use crate::store::record::{
-    Application, Component, Export, Host, Lattice, Leader, Link, Machine, Placement, Progress,
-    Provider, ProviderProcess, Route, Running, Scope, Servers, Types,
+    Application, Claim, Component, Export, Host, Lattice, Leader, Link, Machine, Placement,
+    Progress, Provider, ProviderProcess, Route, Running, Scope, Servers, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -13,7 +13,7 @@ use crate::store::record::{
 pub enum Bucket {
     /// What should be: written by the command line and the reconciler, with history.
     Spec,
-    /// What is: each key written only by the process it names; the leader removes those of the dead.
+    /// What is: each key written only by the process it names (a claim by who takes it over); the leader removes those of the dead.
     Status,
 }
 
@@ -141,6 +141,12 @@ pub fn running_everywhere(object: &ObjectId) -> String {
     format!("running.{}.>", object.to_token())
 }
 
+/// The key of the claim to a singleton.
+#[must_use]
+pub fn claim(object: &ObjectId) -> String {
+    format!("claim.{}", object.to_token())
+}
+
 macro_rules! record {
     ($type:ty, $bucket:ident, $kind:literal, |$value:ident| $key:expr) => {
         impl Record for $type {
@@ -169,5 +175,6 @@ record!(ProviderProcess, Status, "process", |value| provider_process(value.proce
 record!(Machine, Status, "machine", |value| machine(value.process));
 record!(Leader, Status, "leader", |_value| LEADER.to_owned());
 record!(Progress, Status, "progress", |value| progress(&value.team, &value.name));
+record!(Claim, Status, "claim", |value| claim(&value.object));
 record!(Running, Status, "running", |value| running(&value.object, value.process));
 record!(Placement, Spec, "placement", |value| placement(value.host, &value.object));

@@ -14,6 +14,10 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// A lease that was not renewed for this long is gone.
 pub const LEASE: Duration = Duration::from_secs(3);
 
+/// How long before the end of its lease a process lets go of what nobody else may do meanwhile: clocks differ in speed, and
+/// what it has begun by then must be over.
+pub const MARGIN: Duration = Duration::from_millis(500);
+
 /// A record that a process renews for as long as it lives.
 pub trait Leased {
     /// Whose it is.
@@ -44,6 +48,49 @@ macro_rules! leased {
 
 leased!(Host);
 leased!(ProviderProcess);
+
+/// What a process knows about its own lease, by its own monotonic clock: stricter than what others believe. They count from
+/// when a renewal reached them, it counts from before it sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tenure {
+    term: u64,
+    beat: u64,
+    until: Instant,
+}
+
+impl Tenure {
+    /// The lease was taken by a write that was sent at `sent`.
+    #[must_use]
+    pub fn new(beat: u64, sent: Instant) -> Self {
+        Self { term: 1, beat, until: sent + LEASE - MARGIN }
+    }
+
+    /// A renewal that was sent at `sent` was acknowledged at `now`. Where that is too late, others may have taken over by
+    /// now: what was held is lost, and another term begins.
+    #[must_use]
+    pub fn renewed(self, beat: u64, sent: Instant, now: Instant) -> Self {
+        let term = if now < self.until { self.term } else { self.term + 1 };
+        Self { term, beat, until: sent + LEASE - MARGIN }
+    }
+
+    /// Rises each time that the lease was regained after it had run out.
+    #[must_use]
+    pub fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// The newest renewal that is known to be written.
+    #[must_use]
+    pub fn beat(&self) -> u64 {
+        self.beat
+    }
+
+    /// Whether the lease is held without a gap since `term` began.
+    #[must_use]
+    pub fn holds(&self, term: u64, now: Instant) -> bool {
+        self.term == term && now < self.until
+    }
+}
 
 /// What one reader knows about leases. Fed by a watch of [`Leased`] records and by the passing of time.
 #[derive(Debug, Default)]
@@ -112,10 +159,13 @@ impl Leases {
 }
 
 #[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn host(process: ProcessId, beat: u64) -> Host {
+    pub(super) fn host(process: ProcessId, beat: u64) -> Host {
         Host {
             process,
             incarnation: Incarnation::from_bytes([7; 16]),
@@ -167,5 +217,17 @@ mod tests {
         leases.start_listening(later);
         assert!(leases.is_alive(process, later + Duration::from_secs(2)));
         assert!(!leases.is_alive(process, later + LEASE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn own_lease_ends_before_others_may_believe_so() {
+        let sent = Instant::now();
+        let tenure = Tenure::new(1, sent);
+        let last = sent + LEASE - MARGIN;
+        assert!(tenure.holds(1, last - Duration::from_millis(1)) && !tenure.holds(1, last));
+        let in_time = tenure.renewed(2, sent + RENEW_EVERY, last - Duration::from_millis(1));
+        assert!(in_time.holds(1, last) && in_time.beat() == 2);
+        let too_late = tenure.renewed(2, sent + RENEW_EVERY, last);
+        assert!(too_late.holds(2, last) && !too_late.holds(1, last), "what was held is lost");
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn call(function: &str, params: Bytes, streams: Vec<ByteStream>) -> C
         type_hash: ty(function).hash(),
         deadline: Instant::now() + Duration::from_secs(10),
         trace: None,
+        fence: None,
         params,
         streams,
     }

@@ -222,6 +222,7 @@ pub(crate) fn call(params: impl Into<Bytes>) -> Call {
         type_hash: TypeHash([1, 2, 3, 4, 5, 6, 7, 8]),
         deadline: Instant::now() + Duration::from_secs(60),
         trace: None,
+        fence: None,
         params: params.into(),
         streams: Vec::new(),
     }

@@ -116,6 +116,7 @@ fn request() -> Request {
         link: "default".into(),
         link_revision: 7,
         trace: None,
+        fence: None,
         heads: Vec::new(),
         params: Value::Whole(Bytes::from_static(b"params")),
     }
@@ -134,6 +135,7 @@ fn frames_have_the_bytes_they_had() {
             "request, traced, over link `audit`",
             Request { trace, link: "audit".into(), ..request() },
         ),
+        ("request of a singleton", Request { fence: Some(0x0102_0304), ..request() }),
         ("request with two streams", Request { heads: heads.clone(), ..request() }),
         (
             "request whose parameters follow",

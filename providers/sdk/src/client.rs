@@ -72,6 +72,7 @@ impl Client {
             type_hash: callee.type_hash,
             deadline: outer.as_ref().map_or(own, |scope| scope.deadline.min(own)),
             trace: outer.and_then(|scope| scope.trace),
+            fence: None,
             params,
             streams,
         };

@@ -20,6 +20,7 @@ use wicker_process::Tasks;
 
 use crate::config;
 use crate::error::{LinkFailure, ProviderError};
+use crate::fence::Fences;
 use crate::gate::Gate;
 use crate::interface::{self, Incoming, Interfaces};
 use crate::link::{Entry, Found, LinkName, LinkRecord, LinkSource, Table};
@@ -102,6 +103,7 @@ pub(crate) async fn start<P: Provider>(
         source: start.links,
         outlets,
         gate: Gate::new(limits),
+        fences: Fences::default(),
         tasks: tasks.clone(),
     });
     tasks.spawn("links", tend(Arc::downgrade(&instance), tasks.clone()));
@@ -122,6 +124,7 @@ struct Instance<P: Provider> {
     source: Arc<dyn LinkSource>,
     outlets: Outlets,
     gate: Gate,
+    fences: Fences,
     tasks: Tasks,
 }
 
@@ -152,6 +155,7 @@ impl<P: Provider> Instance<P> {
             let message = format!("{} does not run here; this is {}", call.target, self.id);
             return Err(CallError::new(Status::NotFound, message));
         }
+        self.fences.admit(&call)?;
         let function = self.interfaces.find(&call.interface, &call.function, call.type_hash)?;
         let deadline = call.deadline;
         timeout_at(deadline, self.serve(call, function)).await.unwrap_or_else(|_| {

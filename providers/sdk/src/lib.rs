@@ -15,6 +15,7 @@ pub mod client;
 pub mod codegen;
 pub mod config;
 pub mod error;
+mod fence;
 mod gate;
 pub mod handle;
 pub mod http;

@@ -123,6 +123,7 @@ async fn measure(actor: &Actor, function: &str) -> f64 {
             type_hash: exports[function].hash(),
             deadline: (Instant::now() + Duration::from_secs(600)).into(),
             trace: None,
+            fence: None,
             params: encode(&CALLS),
             streams: Vec::new(),
         };

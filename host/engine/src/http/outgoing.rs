@@ -111,6 +111,7 @@ impl CallScope {
             type_hash: type_hash(),
             deadline: timeout(options).map_or(ends, |own| ends.min(Instant::now() + own)),
             trace: self.trace,
+            fence: self.template.actor().fence,
             params: encode_request(&parts.into()),
             streams: streams::split(body),
         }

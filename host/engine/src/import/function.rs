@@ -52,6 +52,7 @@ impl Linked {
             type_hash: self.hash,
             deadline: guest.call.deadline.get(),
             trace: guest.call.trace,
+            fence: guest.actor.fence,
             params: params.bytes,
             streams: params.streams,
         });

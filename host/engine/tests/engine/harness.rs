@@ -77,6 +77,7 @@ pub(crate) fn call(actor: &Actor, interface: &str, function: &str, params: Bytes
         function: function.into(),
         deadline: Instant::now() + Duration::from_secs(10),
         trace: None,
+        fence: None,
         params,
         streams: Vec::new(),
     }

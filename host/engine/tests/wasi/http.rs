@@ -195,6 +195,7 @@ fn call(params: Bytes) -> Call {
         type_hash: type_hash(),
         deadline: tokio::time::Instant::now() + PATIENCE,
         trace: None,
+        fence: None,
         params,
         streams: vec![ByteStream::from_bytes(Bytes::new()), ByteStream::from_bytes(Bytes::new())],
     }

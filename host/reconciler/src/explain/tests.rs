@@ -45,6 +45,7 @@ fn put(inventory: &mut Inventory, name: &str, spread: Spread, on: &[u8]) {
         spread,
         rollout: Rollout::default(),
         ready: None,
+        is_singleton: false,
     };
     inventory.components.insert(component.key(), Stored { record: component, revision: 1 });
     for host in on {

@@ -95,6 +95,7 @@ pub(super) static COMPONENT: Section = section(
         field("digest", Text, "sha256: and 64 hexadecimal digits: the file must be this one."),
         field("replicas", Replicas, "On how many hosts it runs, or every. Default: 1."),
         field("placement", SectionOr(&PLACEMENT, None), "On which hosts it runs."),
+        field("singleton", Boolean, "Whether it runs on one host at most, fenced. Default: false."),
         field("rollout", SectionOr(&ROLLOUT, None), "How a new version replaces this one."),
         field(
             "ready",
@@ -123,6 +124,7 @@ pub(super) static PROVIDER: Section = Section {
         field("config", Json, "Typed by the implementation."),
         field("replicas", Replicas, "On how many hosts it runs, or every. Default: 1."),
         field("placement", SectionOr(&PLACEMENT, None), "On which hosts it runs."),
+        field("singleton", Boolean, "Whether it runs on one host at most, fenced. Default: false."),
         field("rollout", SectionOr(&ROLLOUT, None), "How a new version replaces this one."),
     ],
     required: &[],

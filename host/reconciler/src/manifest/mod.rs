@@ -73,6 +73,8 @@ pub struct Component {
     pub placement: Placement,
     /// How a new version replaces the one that runs.
     pub rollout: Rollout,
+    /// Whether it runs on one host at most.
+    pub is_singleton: bool,
     /// How its host finds out whether it is ready.
     pub ready: Option<Ready>,
 }
@@ -122,6 +124,8 @@ pub struct Provider {
     pub source: Spanned<ProviderSource>,
     /// What the file says; a builtin knows its own.
     pub sharing: Option<Sharing>,
+    /// Whether it runs on one host at most.
+    pub is_singleton: bool,
     /// Typed by the implementation.
     pub config: serde_json::Value,
     /// How many hosts run it, and which.

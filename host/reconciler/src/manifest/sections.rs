@@ -160,8 +160,14 @@ impl Reader<'_> {
             config,
             placement,
             rollout,
+            is_singleton: self.singleton(&fields),
             ready,
         })
+    }
+
+    fn singleton(&mut self, fields: &Fields<'_>) -> bool {
+        let node = fields.get("singleton");
+        node.and_then(|node| self.boolean("singleton", node)).unwrap_or_default()
     }
 
     fn plain_component(&mut self, name: Spanned<String>, image: Spanned<String>) -> Component {
@@ -176,6 +182,7 @@ impl Reader<'_> {
             config: Default::default(),
             placement,
             rollout: Rollout::default(),
+            is_singleton: false,
             ready: None,
         }
     }
@@ -264,6 +271,7 @@ impl Reader<'_> {
                 name,
                 source,
                 sharing: None,
+                is_singleton: false,
                 config: serde_json::Value::Null,
                 placement,
                 rollout: Rollout::default(),
@@ -276,7 +284,8 @@ impl Reader<'_> {
         let config = fields.get("config").map(json).unwrap_or_default();
         let placement = self.placement(&fields);
         let rollout = self.rollout(&fields);
-        Some(Provider { name, source: source?, sharing, config, placement, rollout })
+        let is_singleton = self.singleton(&fields);
+        Some(Provider { name, source: source?, sharing, is_singleton, config, placement, rollout })
     }
 
     fn provider_source(

@@ -49,6 +49,7 @@ fn component(name: &str, replicas: Option<u32>) -> Component {
         spread: Spread { replicas, ..Spread::default() },
         rollout: Rollout::default(),
         ready: None,
+        is_singleton: false,
     }
 }
 
@@ -60,6 +61,7 @@ fn provider(name: &str, sharing: Sharing) -> Provider {
         config: serde_json::Value::Null,
         sharing,
         owner: None,
+        is_singleton: false,
         spread: Spread::default(),
         rollout: Default::default(),
     }

@@ -55,6 +55,15 @@ impl Spec {
         self.rollout().rolls_back
     }
 
+    /// Whether the next host begins only when the last one has stopped. Claims see to that; waiting for the next one to be
+    /// ready would wait forever.
+    fn is_singleton(&self) -> bool {
+        match self {
+            Self::Component(stored) => stored.record.is_singleton,
+            Self::Provider(stored) => stored.record.is_singleton,
+        }
+    }
+
     /// Whether it is this reconciler's to place: a bare file belongs to its host, an external provider to whoever starts it.
     pub(super) fn is_placed_here(&self) -> bool {
         match self {
@@ -162,7 +171,9 @@ impl Object {
         let leaving = self.placements.iter().filter(|(host, _)| !wanted.contains(host));
         // A host that lives goes on serving until those that follow it are ready; one that is gone serves nothing. Where
         // nobody can follow, everything stays where it is: it runs again when its host comes back.
-        let is_followed = |host: &ProcessId| !wanted.is_empty() && hosts.get(*host).is_none();
+        let is_followed = |host: &ProcessId| {
+            !wanted.is_empty() && (spec.is_singleton() || hosts.get(*host).is_none())
+        };
         let leaving = leaving.filter(|(host, _)| is_covered || is_followed(host));
         steps.extend(leaving.map(|(_, stored)| remove(stored)));
         Decision { steps, may_grow: choice.may_grow }

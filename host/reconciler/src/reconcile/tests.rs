@@ -75,6 +75,7 @@ fn component(id: &ObjectId, generation: u64, replicas: Option<u32>) -> Component
         spread: Spread { replicas, ..Spread::default() },
         rollout: Rollout::default(),
         ready: None,
+        is_singleton: false,
     }
 }
 
@@ -302,6 +303,21 @@ fn replica_that_is_not_ready_later_is_told_and_nothing_is_taken_back() {
     lattice.run_hosts();
     lattice.settle();
     assert_eq!(lattice.last(), (1, ProgressState::Ready));
+}
+
+#[test]
+fn singleton_leaves_a_draining_host_before_it_begins_elsewhere() {
+    let mut lattice = Lattice::with_hosts(2);
+    let singleton = Component { is_singleton: true, ..component(&id("api"), 1, Some(1)) };
+    lattice.deploy(1, vec![singleton]);
+    lattice.settle();
+    let leaving = *lattice.placed(&id("api")).first().unwrap();
+    // The next host cannot be ready: it waits for the claim of the last one.
+    lattice.frozen.extend(lattice.hosts.keys().copied().filter(|host| *host != leaving));
+    lattice.host(Host { is_draining: true, ..lattice.hosts[&leaving].clone() });
+    lattice.step();
+    assert_eq!(lattice.placed(&id("api")).len(), 1);
+    assert!(!lattice.placed(&id("api")).contains(&leaving));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing
 use wicker_lattice::types::World;
 
 use super::{Batch, DesiredLink, Image};
-use crate::diagnostic::Problems;
-use crate::manifest::{self, Manifest};
+use crate::diagnostic::{Problems, Spanned};
+use crate::manifest::{self, Manifest, Placement};
 use crate::suggest;
 
 impl Batch<'_> {
@@ -29,6 +29,9 @@ impl Batch<'_> {
         let id = manifest.id(&component.name.value)?;
         self.check_not_bare(manifest, component, &id, problems);
         let spread = self.spread(manifest, &id, &component.placement, problems);
+        if component.is_singleton {
+            self.check_alone(manifest, &component.name, &component.placement, problems);
+        }
         let ready = self.ready(manifest, component, problems);
         let image = self.image(manifest, component, &id, problems)?;
         Some(Component {
@@ -42,6 +45,7 @@ impl Batch<'_> {
             config: component.config.clone(),
             spread,
             rollout: component.rollout.clone(),
+            is_singleton: component.is_singleton,
             ready,
         })
     }
@@ -106,6 +110,10 @@ impl Batch<'_> {
             let help = "leave `replicas` out";
             problems.error(&manifest.source, provider.placement.span, message, help);
         }
+        if provider.is_singleton {
+            self.check_alone(manifest, &provider.name, &provider.placement, problems);
+            self.check_fenced(manifest, provider, sharing, problems);
+        }
         Some(Provider {
             id,
             source: provider.source.value.clone(),
@@ -113,9 +121,45 @@ impl Batch<'_> {
             config: provider.config.clone(),
             sharing,
             owner: None,
+            is_singleton: provider.is_singleton,
             spread,
             rollout: provider.rollout.clone(),
         })
+    }
+
+    fn check_alone(
+        &self,
+        manifest: &Manifest,
+        name: &Spanned<String>,
+        placement: &Placement,
+        problems: &mut Problems,
+    ) {
+        if placement.spread.replicas != Some(1) {
+            let message = format!("`{}` is a singleton: it runs on one host at most", name.value);
+            problems.error(&manifest.source, placement.span, message, "leave `replicas` out");
+        }
+    }
+
+    /// Only what runs inside a host can be kept from answering by that host's clock.
+    fn check_fenced(
+        &self,
+        manifest: &Manifest,
+        provider: &manifest::Provider,
+        sharing: Sharing,
+        problems: &mut Problems,
+    ) {
+        let name = &provider.name.value;
+        let (message, help) = match (&provider.source.value, sharing) {
+            (ProviderSource::Builtin(_), Sharing::Replicable) => return,
+            (_, Sharing::Exclusive) => {
+                (format!("`{name}` is exclusive: it never moves"), "leave `singleton` out")
+            }
+            (_, Sharing::Replicable) => (
+                format!("`{name}` is a process of its own: its host cannot fence it"),
+                "a singleton is a component, or a builtin inside the host",
+            ),
+        };
+        problems.error(&manifest.source, provider.source.span, message, help);
     }
 
     fn sharing(
@@ -206,6 +250,7 @@ pub fn shared_provider(id: &ObjectId, builtins: &crate::inventory::Builtins) -> 
         config: serde_json::Value::Null,
         sharing: builtin.sharing,
         owner: None,
+        is_singleton: false,
         spread: Spread { replicas, ..Spread::default() },
         rollout: Default::default(),
     })

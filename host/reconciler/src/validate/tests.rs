@@ -388,3 +388,29 @@ fn component_is_asked_only_what_it_exports() {
         assert!(found[0].contains(expected), "{found:?}");
     }
 }
+
+#[test]
+fn singleton_runs_on_one_host_and_inside_it() {
+    let text = |rest: &str| format!("application: a\n{rest}\n");
+    for (rest, expected) in [
+        (
+            "components: {x: {image: x.wasm, singleton: true, replicas: 2}}",
+            "`x` is a singleton: it runs on one host at most",
+        ),
+        (
+            "providers: {p: {process: keyvalue-redis, singleton: true}}",
+            "`p` is a process of its own: its host cannot fence it",
+        ),
+        (
+            "providers: {p: {builtin: keyvalue-redb, singleton: true}}",
+            "`p` is exclusive: it never moves",
+        ),
+    ] {
+        let worlds = [("default/a/x", world(&[], &[], Type::String))];
+        let found = problems(&[&text(rest)], &worlds, &Inventory::default());
+        assert!(found[0].contains(expected), "{found:?}");
+    }
+    let good = text("providers: {p: {builtin: keyvalue-redis, singleton: true}}");
+    let (desired, _) = check(&[&good], &[], &Inventory::default()).unwrap();
+    assert!(desired[0].providers[0].is_singleton);
+}

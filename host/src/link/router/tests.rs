@@ -110,6 +110,7 @@ fn call() -> Call {
         type_hash: TypeHash([0; 8]),
         deadline: Instant::now() + Duration::from_secs(10),
         trace: None,
+        fence: None,
         params: Bytes::new(),
         streams: Vec::new(),
     }
@@ -119,7 +120,7 @@ fn call() -> Call {
 async fn local_target_is_called_here() {
     let (here, there) = (Scripted::new(&[None]), Scripted::new(&[None]));
     let (router, table) = router(&[&there], None);
-    table.put_local(&target(), Local::Provider(Arc::clone(&here) as Arc<dyn Invoke>));
+    table.put_local(&target(), Local::Boundary(Arc::clone(&here) as Arc<dyn Invoke>));
     for _ in 0..20 {
         router.invoke(call()).await.unwrap();
     }
@@ -131,7 +132,7 @@ async fn what_did_not_run_here_is_tried_elsewhere() {
     for status in [Status::Unavailable, Status::Overloaded, Status::Draining] {
         let (here, there) = (Scripted::new(&[Some(status)]), Scripted::new(&[None]));
         let (router, table) = router(&[&there], None);
-        table.put_local(&target(), Local::Provider(Arc::clone(&here) as Arc<dyn Invoke>));
+        table.put_local(&target(), Local::Boundary(Arc::clone(&here) as Arc<dyn Invoke>));
         router.invoke(call()).await.unwrap();
         assert_eq!(there.calls(), 1);
         assert!(here.calls() >= 1);

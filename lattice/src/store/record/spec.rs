@@ -78,6 +78,9 @@ pub struct Component {
     /// How a new version replaces this one.
     #[serde(default)]
     pub rollout: Rollout,
+    /// It runs on one host at most, fenced by a [`Claim`](super::Claim).
+    #[serde(default)]
+    pub is_singleton: bool,
     /// How its host finds out whether it is ready for calls; `None`: it is, once it has started.
     #[serde(default)]
     pub ready: Option<Ready>,
@@ -223,6 +226,9 @@ pub struct Provider {
     pub config: serde_json::Value,
     /// Whether one process at most may run it.
     pub sharing: Sharing,
+    /// As of a component.
+    #[serde(default)]
+    pub is_singleton: bool,
     /// The host that owns an exclusive provider's data. Claimed once, by compare-and-swap.
     #[serde(default)]
     pub owner: Option<ProcessId>,

@@ -189,3 +189,31 @@ impl RunState {
         matches!(self, Self::Ready | Self::Pending | Self::Degraded)
     }
 }
+
+/// Status key `claim.<id>`: the one host that may run a singleton. Claimed by compare-and-swap; the revision of this record is
+/// the fencing token of what it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What.
+    pub object: ObjectId,
+    /// Which host.
+    pub process: ProcessId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// The beat of its lease when it claimed: the claim is worth nothing once that lease has run out.
+    pub beat: u64,
+}
+
+impl Claim {
+    /// Whether it still keeps others away, as the record of its host says.
+    ///
+    /// A host's record is marked as lost by a write that is checked against the last renewal, so a host that is marked
+    /// held its lease for the last time with that beat; by its own clock it has let go before.
+    #[must_use]
+    pub fn is_held(&self, holder: Option<&Host>) -> bool {
+        holder.is_some_and(|host| {
+            let is_over = host.lost_at.is_some() && host.beat >= self.beat;
+            host.incarnation == self.incarnation && !is_over
+        })
+    }
+}

@@ -199,6 +199,7 @@ impl Client {
             type_hash: wire::type_hash(),
             deadline: Instant::now() + self.timeout,
             trace: None,
+            fence: None,
             params: wire::encode_request(&RequestHead::from(parts)),
             streams: into_streams(body),
         };

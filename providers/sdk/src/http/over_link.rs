@@ -48,6 +48,7 @@ pub async fn call(
         type_hash: wire::type_hash(),
         deadline,
         trace,
+        fence: None,
         params: wire::encode_request(&head_of(parts, scheme)),
         streams: into_streams(body),
     };

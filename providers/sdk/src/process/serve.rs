@@ -259,6 +259,7 @@ async fn specify(store: &Store, builtin: &Builtin, launch: &Launch) -> Result<()
             config: serde_json::Value::Null,
             sharing: builtin.sharing(),
             owner: None,
+            is_singleton: false,
             spread: Spread::default(),
             rollout: Default::default(),
         });

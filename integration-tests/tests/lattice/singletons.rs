@@ -1,0 +1,103 @@
+//! What runs on one host at most: frozen hosts, claims, fences.
+
+use std::collections::BTreeSet;
+
+use integration_tests::{TestHost, TestLattice, eventually};
+use rustix::process::Signal;
+use tokio::task::JoinSet;
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{Claim, RunState};
+
+/// One warm instance, which says who it is; the next call waits until it is back.
+const ONLY: &str = "
+application: only
+components:
+  only:
+    image: '{guests}/http_probe.wasm'
+    singleton: true
+    warm: 1
+    limits: {concurrency: 1}
+    placement: {labels: {role: worker}}
+routes:
+  /: only
+";
+
+async fn claim(lattice: &TestLattice) -> Option<(Claim, u64)> {
+    let id = "default/only/only".parse().unwrap();
+    let entry = lattice.store.get::<Claim>(&key::claim(&id)).await.ok()??;
+    Some((entry.record, entry.revision))
+}
+
+async fn instance(lattice: &TestLattice, host: &TestHost) -> Option<String> {
+    let answer = lattice.web.get(host.http, "/instance").await.ok()?;
+    (answer.status == 200).then(|| answer.text())
+}
+
+/// Waits until `host` has the claim and answers; the claim's revision.
+async fn runs_on(lattice: &TestLattice, host: &TestHost) -> u64 {
+    eventually("it runs there", || async {
+        let (claim, revision) = claim(lattice).await?;
+        let running = lattice.running(&claim.object).await?;
+        let is_ready = |each: &wicker_lattice::store::record::Running| {
+            each.process == host.process && each.state == RunState::Ready
+        };
+        (claim.process == host.process && running.iter().any(is_ready)).then_some(revision)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frozen_host_answers_nothing_that_it_ran_alone_when_it_thaws() {
+    let lattice = TestLattice::start().await;
+    let edge = lattice.host(&["--label", "role=edge"]).await;
+    let workers = [
+        lattice.host(&["--label", "role=worker"]).await,
+        lattice.host(&["--label", "role=worker"]).await,
+    ];
+    lattice.wicker(&["deploy", &lattice.manifest("only", ONLY)]).await;
+    let (first, token) = claim(&lattice).await.unwrap();
+    let on = usize::from(first.process != workers[0].process);
+    let (frozen, other) = (&workers[on], &workers[1 - on]);
+    let before = instance(&lattice, &edge).await.unwrap();
+    assert_eq!(instance(&lattice, &edge).await.unwrap(), before, "it is warm");
+    // A request that is under way when the host freezes must not be answered by it either.
+    frozen.signal(Signal::STOP);
+    let mut caught = JoinSet::new();
+    let (web, http) = (lattice.web.clone(), frozen.http);
+    caught.spawn(async move { web.get(http, "/instance").await });
+    let later = runs_on(&lattice, other).await;
+    assert!(later > token, "a later claim has a higher token");
+    let after = instance(&lattice, &edge).await.unwrap();
+    assert_ne!(after, before, "another instance");
+    frozen.signal(Signal::CONT);
+    // Whatever is asked of the thawed host is answered by the one that has the claim, or not at all.
+    let caught = caught.join_next().await.unwrap().unwrap().unwrap();
+    assert!(caught.status != 200 || caught.text() == after, "{caught:?}");
+    let mut answers = BTreeSet::new();
+    for _ in 0..50 {
+        answers.extend(instance(&lattice, frozen).await);
+        answers.extend(instance(&lattice, &edge).await);
+    }
+    assert_eq!(answers, BTreeSet::from([after]));
+    assert_eq!(claim(&lattice).await.map(|(_, revision)| revision), Some(later));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drained_host_lets_go_before_the_next_one_begins() {
+    let lattice = TestLattice::start().await;
+    let edge = lattice.host(&["--label", "role=edge"]).await;
+    let workers = [
+        lattice.host(&["--label", "role=worker"]).await,
+        lattice.host(&["--label", "role=worker"]).await,
+    ];
+    lattice.wicker(&["deploy", &lattice.manifest("only", ONLY)]).await;
+    let before = instance(&lattice, &edge).await.unwrap();
+    let (first, token) = claim(&lattice).await.unwrap();
+    let on = usize::from(first.process != workers[0].process);
+    lattice.wicker(&["drain", &workers[on].process.to_string()]).await;
+    assert!(runs_on(&lattice, &workers[1 - on]).await > token);
+    assert_ne!(instance(&lattice, &edge).await.unwrap(), before);
+    lattice.wicker(&["undeploy", "only"]).await;
+    eventually("nobody claims it", || async { claim(&lattice).await.is_none().then_some(()) })
+        .await;
+}
