@@ -33,6 +33,8 @@ guests: ## Builds the example components
 	$(call say,building the example components)
 	@cd examples && cargo build --release --target wasm32-wasip2 --target-dir ../$(GUEST_DIR)
 	@for name in $(EXAMPLES); do cp $(GUEST_DIR)/wasm32-wasip2/release/$$name.wasm examples/$$name/$$name.wasm; done
+	@cp $(GUEST_DIR)/wasm32-wasip2/release/shop-storefront.wasm examples/shop/storefront.wasm
+	@for team in inventory payments; do cp $(GUEST_DIR)/wasm32-wasip2/release/shop_$$team.wasm examples/shop/$$team.wasm; done
 
 build: ## Builds the release `wicker` (about ten minutes on two cores, the first time)
 	$(call say,building wicker (release))

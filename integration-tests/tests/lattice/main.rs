@@ -26,6 +26,7 @@ mod operate;
 mod processes;
 mod ready;
 mod secrets;
+mod shop;
 mod signatures;
 mod singletons;
 mod swap;

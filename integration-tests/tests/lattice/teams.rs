@@ -1,6 +1,15 @@
 //! Teams that share a lattice: what one offers, another may call; and only that, and only as long.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use integration_tests::{TestHost, TestLattice, eventually};
+use tokio::time::Instant;
+use wicker_lattice::call::{Call, CallError, Invocation, Invoke, LinkRef, Status};
+use wicker_lattice::id::{CallId, ObjectId, ProcessId};
+use wicker_lattice::nats::{Nats, NatsConfig};
+use wicker_lattice::rpc::{Rpc, RpcConfig};
+use wicker_lattice::types::TypeHash;
 
 const GREETER: &str = "
 application: greeter
@@ -124,5 +133,99 @@ async fn quota_is_kept_where_the_callee_runs_and_new_types_need_the_importers_co
     let refused = refused.unwrap_err();
     for part in ["front/gateway/gateway", "example:greeter/greet@1.0.0", "`greet` as func("] {
         assert!(refused.contains(part), "{refused}");
+    }
+}
+
+const STORES: &str = "
+application: stores
+team: data
+providers:
+  bucket: { process: keyvalue-nats }
+exports:
+  bucket: { interfaces: wasi:keyvalue, to: GRANT }
+";
+
+const COUNTER: &str = "
+application: counter
+team: front
+components:
+  counter: IMAGE
+links:
+  counter: { wasi:keyvalue: data/stores/bucket }
+routes:
+  /: counter
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shared_provider_in_a_process_of_its_own_lets_in_whom_its_team_grants() {
+    let lattice = TestLattice::start().await;
+    let host = lattice.host(&[]).await;
+    let stores = |grant: &str| lattice.manifest("stores", &STORES.replace("GRANT", grant));
+    let image = artifacts::example("counter").display().to_string();
+    lattice.wicker(&["deploy", &stores("{front: {config: {bucket: theirs}}}")]).await;
+    lattice
+        .wicker(&["deploy", &lattice.manifest("counter", &COUNTER.replace("IMAGE", &image))])
+        .await;
+    let counts = || async { lattice.web.get(host.http, "/").await.unwrap().status == 200 };
+    assert!(counts().await);
+    let client = async_nats::connect(lattice.nats.url()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream("KV_theirs").await;
+    assert!(stream.is_ok(), "the exporting team says which bucket");
+    lattice.wicker(&["deploy", &stores("[other]")]).await;
+    eventually("calls are denied", || async { (!counts().await).then_some(()) }).await;
+    lattice.wicker(&["deploy", &stores("{front: {config: {bucket: theirs}}}")]).await;
+    eventually("calls pass again", || async { counts().await.then_some(()) }).await;
+}
+
+/// A process that serves nothing.
+struct Nothing;
+
+impl Invoke for Nothing {
+    fn invoke(&self, _call: Call) -> Invocation<'_> {
+        Box::pin(async { Err(CallError::new(Status::NotFound, "nothing is served here")) })
+    }
+}
+
+/// A call that some host let through, as it reaches whoever runs `target`.
+async fn ask(lattice: &TestLattice, source: &str, target: &str, interface: &str) -> CallError {
+    let target: ObjectId = target.parse().unwrap();
+    let process = lattice.running(&target).await.unwrap()[0].process;
+    let nats = Nats::connect(NatsConfig::at(lattice.nats.url())).await.unwrap();
+    let config = RpcConfig::new("test", ProcessId::generate());
+    let rpc = Rpc::start(config, &nats, Arc::new(Nothing)).await.unwrap();
+    let call = Call {
+        id: CallId::generate(),
+        target,
+        source: source.parse().unwrap(),
+        link: LinkRef { name: "default".into(), revision: 0 },
+        interface: interface.parse().unwrap(),
+        function: "no-such-function".into(),
+        type_hash: TypeHash([0; 8]),
+        deadline: Instant::now() + Duration::from_secs(10),
+        trace: None,
+        params: Default::default(),
+        streams: Vec::new(),
+    };
+    let answer = rpc.remote(process).invoke(call).await;
+    answer.unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callee_turns_away_whom_a_callers_host_let_through() {
+    let teams = Teams::start().await;
+    let lattice = &teams.lattice;
+    lattice.wicker(&["deploy", &teams.greeter("[front]")]).await;
+    let stores = STORES.replace("GRANT", "[front]");
+    lattice.wicker(&["deploy", &lattice.manifest("stores", &stores)]).await;
+    for (target, interface) in [
+        ("words/greeter/greeter", "example:greeter/greet@1"),
+        ("data/stores/bucket", "wasi:keyvalue/store@0.2.0-draft"),
+    ] {
+        let stranger = ask(lattice, "other/app/component", target, interface).await;
+        assert_eq!(stranger.status, Status::Denied, "{stranger}");
+        let why = "no export grants it to team `other`";
+        assert!(stranger.message.contains(why), "{stranger}");
+        let granted = ask(lattice, "front/app/component", target, interface).await;
+        assert_eq!(granted.status, Status::NotFound, "{granted}");
     }
 }
