@@ -68,6 +68,7 @@ fn request_frame() -> RequestFrame {
         link: "default".into(),
         link_revision: 42,
         trace: None,
+        fence: None,
         heads: Vec::new(),
         params: Value::Whole(Bytes::from_static(&[7; 64])),
     }
@@ -192,6 +193,7 @@ fn calls(times: u32, cache: &Path, (function, warm): (&str, usize)) {
             type_hash: exports[function].hash(),
             deadline: (Instant::now() + DEADLINE).into(),
             trace: None,
+            fence: None,
             params: encode(&times),
             streams: Vec::new(),
         };
