@@ -16,7 +16,7 @@ use futures::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::id::{CallId, ObjectId};
+use crate::id::{CallId, ObjectId, ProcessId};
 use crate::interface::InterfaceKey;
 use crate::types::TypeHash;
 
@@ -42,6 +42,13 @@ pub trait Invoke: Send + Sync + 'static {
     /// guest, never is brief.
     fn is_brief(&self, _target: &ObjectId) -> bool {
         false
+    }
+
+    /// [`Invoke::invoke`] at one process and no other, because the call holds a handle that it keeps. Whoever has no
+    /// choice of processes need not know.
+    fn invoke_at(&self, process: ProcessId, call: Call) -> Invocation<'_> {
+        let _ = process;
+        self.invoke(call)
     }
 }
 
@@ -223,6 +230,9 @@ pub enum Status {
     BadFrame,
     /// A value is larger than [`VALUE_BYTES_MAX`], or the types cannot cross a link.
     Unsupported,
+    /// A pinned handle among the parameters is not valid: it expired, was dropped, or was given to somebody else, or
+    /// the process that kept it is gone.
+    Gone,
 }
 
 /// What may have happened to a call that failed.
@@ -248,7 +258,8 @@ impl Status {
             | Self::Overloaded
             | Self::Draining
             | Self::BadFrame
-            | Self::Unsupported => Class::NotExecuted,
+            | Self::Unsupported
+            | Self::Gone => Class::NotExecuted,
             Self::Deadline | Self::Cancelled | Self::Lost => Class::MaybeExecuted,
             Self::Trapped => Class::Executed,
         }
@@ -276,6 +287,7 @@ impl Status {
             Self::Lost => "lost",
             Self::BadFrame => "bad-frame",
             Self::Unsupported => "unsupported",
+            Self::Gone => "gone",
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod interface;
 pub mod link;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod release;
 #[cfg(feature = "nats")]
 pub mod rpc;
 pub mod store;

@@ -41,7 +41,6 @@ pub struct Actor {
     links: ArcSwap<Weighted<Arc<Links>>>,
     admission: Admission,
     template: Arc<Template>,
-    tasks: Tasks,
     warm: Arc<Warm>,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -89,7 +88,6 @@ impl Actor {
             links: ArcSwap::from_pointee(links.into()),
             admission: Admission::new(&config.limits),
             template,
-            tasks: Tasks::default(),
             warm: Arc::new(Warm::new(config.warm)),
             config,
             calls: AtomicU64::new(0),
@@ -160,7 +158,7 @@ impl Actor {
 
     /// Where work goes on that nobody waits for any more. Holds its permit, so that a drain waits for it.
     pub(crate) fn tasks(&self) -> &Tasks {
-        &self.tasks
+        &self.config.tasks
     }
 
     /// A store with limits in place.

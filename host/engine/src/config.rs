@@ -10,6 +10,7 @@ use std::time::Duration;
 use wicker_lattice::call::DEFAULT_TIMEOUT;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record;
+use wicker_process::Tasks;
 
 use crate::log::LogSink;
 
@@ -116,6 +117,8 @@ pub struct ActorConfig {
     pub fence: Option<u64>,
     /// Where its output, its traps and denials go.
     pub log: Arc<dyn LogSink>,
+    /// Owns what goes on when a call has been answered.
+    pub tasks: Tasks,
 }
 
 impl ActorConfig {
@@ -131,6 +134,7 @@ impl ActorConfig {
             ready: None,
             fence: None,
             log,
+            tasks: Tasks::default(),
         }
     }
 }

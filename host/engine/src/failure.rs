@@ -44,15 +44,33 @@ fn cause(limiter: Option<&Limiter>, error: &wasmtime::Error) -> String {
 /// Cases by which interfaces say "something else went wrong", the likeliest first.
 const OTHER_CASES: [&str; 5] = ["other", "unexpected", "internal", "internal-error", "io"];
 
+/// The ways to fail that an interface may have a case of its own for, called like the status.
+const NAMED: [Status; 7] = [
+    Status::Gone,
+    Status::Deadline,
+    Status::Unavailable,
+    Status::Lost,
+    Status::Denied,
+    Status::Overloaded,
+    Status::Unsupported,
+];
+
 /// How a function behind a link tells its caller, in its own interface's terms, that the call failed in the lattice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// It cannot: the guest traps.
     Trap,
     /// Its result is `result<_, string>`.
     Text,
-    /// Its result is a `result` whose error has a case for it.
-    Case { index: usize, payload: CasePayload },
+    /// Its result is a `result` whose error has cases for it: of the same name as some statuses, and for the others.
+    Cases { named: Vec<(Status, Case)>, other: Option<Case> },
+}
+
+/// A case of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Case {
+    index: usize,
+    payload: CasePayload,
 }
 
 /// What such a case carries.
@@ -77,23 +95,28 @@ impl Refusal {
             Type::Enum(names) => names.iter().map(|name| (name.as_str(), None)).collect(),
             _ => return Self::Trap,
         };
-        let found = OTHER_CASES.iter().find_map(|other| {
-            let index = cases.iter().position(|(name, _)| name == other)?;
+        let case = |wanted: &str| {
+            let index = cases.iter().position(|(name, _)| *name == wanted)?;
             let (_, payload) = cases.get(index)?;
-            Some((index, case_payload(*payload)?))
-        });
-        found.map_or(Self::Trap, |(index, payload)| Self::Case { index, payload })
+            Some(Case { index, payload: case_payload(*payload)? })
+        };
+        let named = NAMED.iter().filter_map(|status| Some((*status, case(status.as_str())?)));
+        let (named, other) = (named.collect(), OTHER_CASES.iter().find_map(|other| case(other)));
+        Self::Cases { named, other }
     }
 
     /// The encoded results that say `error`; `None` if the guest must trap.
-    pub(crate) fn results(self, error: &CallError) -> Option<Bytes> {
+    pub(crate) fn results(&self, error: &CallError) -> Option<Bytes> {
         let text = error.to_string();
         let mut out = Writer::new();
         out.put_u8(1);
         match self {
             Self::Trap => return None,
             Self::Text => out.put_str(&text),
-            Self::Case { index, payload } => {
+            Self::Cases { named, other } => {
+                let is_meant = |named: &&(Status, Case)| named.0 == error.status;
+                let found = named.iter().find(is_meant).map(|(_, case)| *case);
+                let Case { index, payload } = found.or(*other)?;
                 out.leb_u(index as u64);
                 match payload {
                     CasePayload::Nothing => {}
@@ -146,6 +169,18 @@ mod tests {
     #[test]
     fn an_error_without_room_for_it_traps() {
         let no_room = Type::Variant(vec![("other".into(), Some(Type::U32))]);
-        assert_eq!(Refusal::of(&returning(no_room)), Refusal::Trap);
+        let error = CallError::new(Status::Trapped, "no");
+        assert_eq!(Refusal::of(&returning(no_room)).results(&error), None);
+    }
+
+    #[test]
+    fn a_case_called_like_the_status_is_preferred() {
+        let error = |status| CallError::new(status, "x");
+        let cases = ["other", "gone"].map(|name| (name.to_owned(), Some(Type::String)));
+        let refusal = Refusal::of(&returning(Type::Variant(cases.to_vec())));
+        let gone = refusal.results(&error(Status::Gone)).unwrap();
+        assert_eq!(gone, b"\x01\x01\x07gone: x".as_slice());
+        let lost = refusal.results(&error(Status::Lost)).unwrap();
+        assert_eq!(lost, b"\x01\x00\x07lost: x".as_slice());
     }
 }

@@ -11,6 +11,7 @@
 pub mod actor;
 pub mod config;
 pub mod engine;
+mod home;
 pub mod http;
 pub mod log;
 pub mod program;

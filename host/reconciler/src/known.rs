@@ -58,6 +58,7 @@ pub fn default_provider(import: &InterfaceName) -> Option<&'static str> {
     match (import.namespace.as_str(), import.package.as_str()) {
         ("wasi", "keyvalue") => Some("keyvalue-redb"),
         ("wasmcloud" | "wicker", "messaging") => Some("messaging-nats"),
+        ("wicker", "sql") => Some("sql-sqlite"),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Which links bare components get: pure.
 //!
-//! An import that exactly one other bare component exports leads there. What is left of `wasi:keyvalue` and outgoing
-//! HTTP leads to a default provider. Everything else waits for the user; so does what two components could serve.
+//! An import that exactly one other bare component exports leads there. What is left of `wasi:keyvalue`,
+//! messages, SQL and outgoing HTTP leads to a default provider. Everything else waits for the user; so does what two components could serve.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(super) fn links(peers: &[Peer], existing: &[Link]) -> Vec<Link> {
 
 /// The default provider that a link leads to, if it leads to one.
 pub(super) fn default_of(link: &Link) -> Option<&'static str> {
-    ["keyvalue-redb", "messaging-nats", "http-client"]
+    ["keyvalue-redb", "messaging-nats", "sql-sqlite", "http-client"]
         .into_iter()
         .find(|name| ObjectId::bare(name).is_ok_and(|default| default == link.target))
 }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn keyvalue_http_and_messages_have_defaults_and_what_the_host_serves_needs_none() {
+    fn keyvalue_sql_http_and_messages_have_defaults_and_what_the_host_serves_needs_none() {
         let imports = [
             "wasi:keyvalue/store@0.2.0-draft",
             "wasi:keyvalue/atomics@0.2.0-draft",
@@ -138,6 +138,7 @@ mod tests {
             "wasi:http/types@0.2.3",
             "wasi:io/streams@0.2.3",
             "wasmcloud:messaging/consumer@0.2.0",
+            "wicker:sql/database@0.1.0",
         ];
         let peers = [peer("counter", &imports, &["wasi:http/incoming-handler@0.2.3"])];
         assert_eq!(
@@ -145,7 +146,8 @@ mod tests {
             [
                 "counter wasi:http@0.2 http-client",
                 "counter wasi:keyvalue@0.2.0-draft keyvalue-redb",
-                "counter wasmcloud:messaging@0.2 messaging-nats"
+                "counter wasmcloud:messaging@0.2 messaging-nats",
+                "counter wicker:sql@0.1 sql-sqlite"
             ]
         );
     }

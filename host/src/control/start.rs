@@ -216,6 +216,7 @@ impl Starter {
         let environment = Environment {
             lattice: self.member.lattice.clone(),
             id: provider.id.clone(),
+            process: self.member.process,
             data_dir,
             nats: Some(access(&self.member.nats)),
             tasks: self.member.tasks.child(),

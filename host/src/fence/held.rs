@@ -10,6 +10,8 @@ use wicker_lattice::call::{
     ByteStream, Call, CallError, Invocation, Invoke, Reply, Status, StreamError,
 };
 
+use wicker_lattice::id::ProcessId;
+
 use super::Guard;
 
 /// What runs by a guard: what it answers counts only while that holds.
@@ -67,6 +69,11 @@ impl Invoke for Sender {
     fn invoke(&self, mut call: Call) -> Invocation<'_> {
         call.fence = Some(self.guard.token());
         hold(self.inner.invoke(call), self.guard.clone())
+    }
+
+    fn invoke_at(&self, process: ProcessId, mut call: Call) -> Invocation<'_> {
+        call.fence = Some(self.guard.token());
+        hold(self.inner.invoke_at(process, call), self.guard.clone())
     }
 }
 

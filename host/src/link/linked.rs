@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
+use wicker_lattice::id::ProcessId;
 use wicker_lattice::store::record::Link;
 
 use crate::fence::{Guard, hold};
@@ -29,6 +30,19 @@ impl Linked {
         Self { router, timeout, idempotent: link.idempotent.iter().cloned().collect(), guard }
     }
 
+    fn bound(&self, call: &mut Call) {
+        if let Some(timeout) = self.timeout {
+            call.deadline = call.deadline.min(Instant::now() + timeout);
+        }
+    }
+
+    fn held<'a>(&'a self, carried: Invocation<'a>) -> Invocation<'a> {
+        match &self.guard {
+            Some(guard) => hold(carried, guard.clone()),
+            None => carried,
+        }
+    }
+
     fn is_idempotent(&self, call: &Call) -> bool {
         !self.idempotent.is_empty()
             && self.idempotent.contains(&format!(
@@ -41,18 +55,18 @@ impl Linked {
 
 impl Invoke for Linked {
     fn invoke(&self, mut call: Call) -> Invocation<'_> {
-        if let Some(timeout) = self.timeout {
-            call.deadline = call.deadline.min(Instant::now() + timeout);
-        }
+        self.bound(&mut call);
         let carried = if self.is_idempotent(&call) {
             Box::pin(self.router.carry_idempotent(call))
         } else {
             self.router.invoke(call)
         };
-        match &self.guard {
-            Some(guard) => hold(carried, guard.clone()),
-            None => carried,
-        }
+        self.held(carried)
+    }
+
+    fn invoke_at(&self, process: ProcessId, mut call: Call) -> Invocation<'_> {
+        self.bound(&mut call);
+        self.held(self.router.invoke_at(process, call))
     }
 }
 

@@ -166,6 +166,26 @@ impl Invoke for Router {
             Box::pin(self.carry(call, Class::NotExecuted)).await
         })
     }
+
+    fn invoke_at(&self, process: ProcessId, call: Call) -> Invocation<'_> {
+        Box::pin(async move {
+            let places = self.table.places();
+            let there =
+                places.of(&call.target).iter().find(|place| place.peer.process() == process);
+            // What runs here knows by itself whether a handle is its own.
+            let candidate = there.map_or(Candidate::Here, |place| Candidate::There(place.clone()));
+            drop(places);
+            let outcome = self.attempt(&candidate, call).await;
+            outcome.map_err(|error| match error.status {
+                Status::Unavailable | Status::Draining => {
+                    let message =
+                        format!("what the handle stands for ended with its process: {error}");
+                    CallError::new(Status::Gone, message)
+                }
+                _ => error,
+            })
+        })
+    }
 }
 
 impl fmt::Debug for Router {

@@ -9,6 +9,8 @@ static BUILTINS: &[Builtin] = &[
     Builtin::of::<keyvalue_redis::Redis>(),
     Builtin::of::<keyvalue_nats::Nats>(),
     Builtin::of::<messaging_nats::Nats>(),
+    Builtin::of::<sql_postgres::Postgres>(),
+    Builtin::of::<sql_sqlite::Sqlite>(),
     Builtin::of::<http_client::HttpClient>(),
     Builtin::of::<http_server::HttpServer>(),
 ];

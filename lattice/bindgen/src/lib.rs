@@ -29,7 +29,7 @@ use proc_macro::TokenStream;
 /// - its types: records, variants, enums and flags as owned Rust types, `list<u8>` as `Bytes`, `stream<u8>` as
 ///   `Stream` (what holds one is neither `Clone` nor `PartialEq`);
 /// - `trait Store`: one `async fn` for each function, by its name, with the resource in front (`bucket_get`); each
-///   resource is an associated type that implements `Stateless`, `borrow<bucket>` is `&Self::Bucket`, and
+///   resource is an associated type that implements `Resource` (`Stateless`, or `Pinned`), `borrow<bucket>` is `&Self::Bucket`, and
 ///   `own<bucket>` inside a value is `Own<Self::Bucket>`. An interface that uses another's resource has that one's
 ///   trait as supertrait;
 /// - `serve::<L>()`: the interface, served by a link type that implements the trait;

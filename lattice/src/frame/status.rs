@@ -18,13 +18,14 @@ pub fn status_code(status: Status) -> u8 {
         Status::Lost => 10,
         Status::BadFrame => 11,
         Status::Unsupported => 12,
+        Status::Gone => 13,
     }
 }
 
 /// Reads what [`status_code`] wrote.
 #[must_use]
 pub fn status_from_code(code: u8) -> Option<Status> {
-    const ALL: [Status; 12] = [
+    const ALL: [Status; 13] = [
         Status::Unavailable,
         Status::NotFound,
         Status::TypeMismatch,
@@ -37,6 +38,7 @@ pub fn status_from_code(code: u8) -> Option<Status> {
         Status::Lost,
         Status::BadFrame,
         Status::Unsupported,
+        Status::Gone,
     ];
     ALL.into_iter().find(|status| status_code(*status) == code)
 }

@@ -143,9 +143,11 @@ impl From<CallError> for ErrorCode {
             Status::Overloaded => Self::ConnectionLimitReached,
             Status::Deadline => Self::HttpResponseTimeout,
             Status::Cancelled | Status::Lost => Self::ConnectionTerminated,
-            Status::TypeMismatch | Status::Trapped | Status::BadFrame | Status::Unsupported => {
-                Self::InternalError(Some(error.message))
-            }
+            Status::TypeMismatch
+            | Status::Trapped
+            | Status::BadFrame
+            | Status::Unsupported
+            | Status::Gone => Self::InternalError(Some(error.message)),
         }
     }
 }

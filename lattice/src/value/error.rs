@@ -48,9 +48,14 @@ pub enum Fault {
     /// Text is not UTF-8.
     #[error("text is not UTF-8")]
     NotUtf8,
-    /// A handle is of a kind that this version does not know, or empty.
+    /// A handle is of a kind that this version does not know, or not whole.
     #[error("a handle of an unknown kind")]
     HandleKind,
+    /// A pinned handle stands for nothing that is kept here for this caller.
+    #[error(
+        "a handle that is not valid here: it expired, was dropped, or was given to somebody else"
+    )]
+    HandleGone,
     /// Streams are not numbered as they occur, or a reference has no stream.
     #[error("a stream is out of order or missing")]
     StreamOrder,
@@ -63,7 +68,11 @@ impl DecodeError {
     /// The failure of a call whose parameters cannot be read: it did not run.
     #[must_use]
     pub fn in_params(self) -> CallError {
-        CallError::new(Status::BadFrame, format!("cannot read the parameters: {self}"))
+        let status = match self.fault {
+            Fault::HandleGone => Status::Gone,
+            _ => Status::BadFrame,
+        };
+        CallError::new(status, format!("cannot read the parameters: {self}"))
     }
 
     /// The failure of a call whose results cannot be read: it did run.

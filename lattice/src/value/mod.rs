@@ -32,10 +32,10 @@ mod writer;
 pub use decode::{Decode, decode_exact};
 pub use encode::{Encode, encode, encode_params};
 pub use error::{DecodeError, Fault};
-pub use handle::{Handle, StreamRef};
+pub use handle::{Handle, PinnedHandle, StreamRef};
 pub use reader::Reader;
 pub use stream::Stream;
-pub use writer::Writer;
+pub use writer::{Pins, Writer};
 
 #[cfg(test)]
 mod tests;

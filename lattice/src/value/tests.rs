@@ -4,7 +4,11 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 
-use super::{Decode, Encode, Fault, Handle, Reader, StreamRef, Writer, decode_exact, encode};
+use super::{
+    Decode, Encode, Fault, Handle, PinnedHandle, Pins, Reader, StreamRef, Writer, decode_exact,
+    encode,
+};
+use crate::id::ProcessId;
 
 /// `value` is written as `bytes`, and they are read as `value`.
 fn check<T: Encode + Decode + Debug + PartialEq>(value: T, bytes: &[u8]) {
@@ -46,6 +50,8 @@ fn each_type_has_its_bytes() {
     check((1_u8, "x".to_owned(), true), &[1, 1, b'x', 1]);
     check((), &[]);
     check(Handle::stateless("b"), &[2, 0, b'b']);
+    let pinned = PinnedHandle { owner: ProcessId::from_bytes([1; 16]), nonce: [2; 16] };
+    check(Handle::Pinned(pinned), &[&[33, 1][..], &[1; 16], &[2; 16]].concat());
 }
 
 #[test]
@@ -56,6 +62,20 @@ fn every_nan_is_the_canonical_one() {
         assert_eq!(decode_exact::<f32>(&foreign).unwrap().to_bits(), 0x7fc0_0000);
     }
     assert_eq!(encode(&-f64::NAN)[..], [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]);
+}
+
+#[test]
+fn value_knows_who_keeps_its_pinned_handles() {
+    let (one, other) = (ProcessId::from_bytes([1; 16]), ProcessId::from_bytes([2; 16]));
+    let pinned = |owner| Handle::Pinned(PinnedHandle { owner, nonce: [7; 16] });
+    let mut writer = Writer::new();
+    Handle::stateless("b").encode(&mut writer);
+    assert_eq!(writer.pins(), None);
+    pinned(one).encode(&mut writer);
+    pinned(one).encode(&mut writer);
+    assert_eq!(writer.pins(), Some(Pins::One(one)));
+    pinned(other).encode(&mut writer);
+    assert_eq!(writer.pins(), Some(Pins::Several));
 }
 
 #[test]
@@ -78,6 +98,7 @@ fn what_the_writer_does_not_write_is_refused() {
     refuse::<String>(&[1, 0xff], Fault::NotUtf8);
     refuse::<Handle>(&[0], Fault::HandleKind);
     refuse::<Handle>(&[1, 1], Fault::HandleKind);
+    refuse::<Handle>(&[1, 2], Fault::HandleKind);
     refuse::<(StreamRef, StreamRef)>(&[0, 0], Fault::StreamOrder);
     refuse::<StreamRef>(&[1], Fault::StreamOrder);
 }

@@ -4,6 +4,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::Stream;
 use crate::call::ByteStream;
+use crate::id::ProcessId;
 
 /// Bytes to begin with: most parameters fit, so most calls allocate once.
 const CAPACITY: usize = 64;
@@ -15,6 +16,17 @@ pub struct Writer {
     streams: u32,
     /// Not as they are, so that a writer can be shared between threads.
     attached: Vec<Stream>,
+    /// The owners of the pinned handles in it: mostly none, at most two are told apart.
+    pins: Option<Pins>,
+}
+
+/// Who keeps the pinned handles of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pins {
+    /// One process keeps them all: the value goes there.
+    One(ProcessId),
+    /// Several do, so nobody could serve it.
+    Several,
 }
 
 impl Writer {
@@ -118,6 +130,21 @@ impl Writer {
     pub fn attach(&mut self, stream: ByteStream) {
         self.put_stream();
         self.attached.push(stream.into());
+    }
+
+    /// Notes that the value holds a handle that `owner` keeps.
+    pub fn pin(&mut self, owner: ProcessId) {
+        self.pins = match self.pins {
+            None => Some(Pins::One(owner)),
+            Some(Pins::One(same)) if same == owner => Some(Pins::One(owner)),
+            Some(_) => Some(Pins::Several),
+        };
+    }
+
+    /// Who keeps the pinned handles written so far; `None` if there are none.
+    #[must_use]
+    pub fn pins(&self) -> Option<Pins> {
+        self.pins
     }
 
     /// Bytes written so far.

@@ -27,7 +27,9 @@ pub(super) fn value(
         Type::Char => Value::make_char(reader.char()?),
         Type::String => Value::make_string(reader.str()?.into()),
         Type::Own(..) | Type::Borrow(..) => {
-            let token = Handle::decode(reader)?.token;
+            let Handle::Stateless(token) = Handle::decode(reader)? else {
+                return Err(WaveError::NoText("pinned handle".to_owned()));
+            };
             let text = std::str::from_utf8(&token).map_err(|_| reader.error(Fault::NotUtf8))?;
             Value::make_string(text.into())
         }

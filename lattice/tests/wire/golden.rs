@@ -12,6 +12,7 @@ use wicker_lattice::frame::{
 };
 use wicker_lattice::http::{self, ErrorCode, RequestHead, ResponseHead};
 use wicker_lattice::id::CallId;
+use wicker_lattice::release;
 use wicker_lattice::types::{Type, TypeHash, from_wit};
 use wicker_lattice::wave;
 
@@ -206,11 +207,13 @@ fn http_has_the_bytes_it_had() {
 fn document_says_what_the_code_does() {
     let document = include_str!("../../../docs/protocol.md");
     let says = |text: &str| assert!(document.contains(text), "docs/protocol.md lacks `{text}`");
-    for (code, status) in (1..=12).filter_map(|code| Some((code, status_from_code(code)?))) {
+    for (code, status) in (1..=13).filter_map(|code| Some((code, status_from_code(code)?))) {
         says(&format!("| {code} | `{status}` |"));
     }
     says(&format!("`handle`; hash `{}`", http::type_hash()));
     says(&format!("less {REQUEST_HEADER_BYTES_MAX} bytes of header"));
+    says(&format!("    function {}     func(handles:list<list<u8>>,)", release::FUNCTION));
+    says(&format!("type hash {}", release::type_hash()));
     let types = include_str!("../golden/types.txt");
     for line in document.lines().filter_map(|line| line.strip_prefix("    func(")) {
         if let Some((form, hash)) = line.rsplit_once(' ')

@@ -87,6 +87,7 @@ impl Lattice {
         let environment = Environment {
             lattice: LATTICE.to_owned(),
             id: ObjectId::bare("http-server").unwrap(),
+            process: wicker_provider::lattice::id::ProcessId::generate(),
             data_dir: "/nonexistent".into(),
             nats: Some(NatsAccess { url: server.url().to_owned(), credentials: None }),
             tasks: Tasks::default(),

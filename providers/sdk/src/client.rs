@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wicker_lattice::call::{Call, CallError, DEFAULT_TIMEOUT, Invoke, LinkRef, Reply};
+use wicker_lattice::call::{Call, CallError, DEFAULT_TIMEOUT, Invoke, LinkRef, Reply, Status};
 use wicker_lattice::id::{CallId, ObjectId};
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::link::Binding;
+use wicker_lattice::release;
 use wicker_lattice::types::TypeHash;
-use wicker_lattice::value::{Decode, DecodeError, Reader, Writer};
+use wicker_lattice::value::{Decode, DecodeError, Encode as _, Handle, Pins, Reader, Writer};
 
 use crate::scope::Scope;
 
@@ -49,6 +50,12 @@ impl Client {
         self
     }
 
+    /// Who is called.
+    #[must_use]
+    pub fn target(&self) -> &ObjectId {
+        &self.target
+    }
+
     /// Calls a function with its parameters, written as one tuple, and waits for its result; inside a call that is
     /// being answered, no longer than that one's deadline.
     ///
@@ -61,6 +68,7 @@ impl Client {
     ) -> Result<R, CallError> {
         let outer = Scope::current();
         let own = Instant::now() + self.timeout;
+        let pins = params.pins();
         let (params, streams) = params.finish_with_streams();
         let call = Call {
             id: CallId::generate(),
@@ -76,9 +84,34 @@ impl Client {
             params,
             streams,
         };
-        let reply = self.invoke.invoke(call).await?;
+        let reply = match pins {
+            None => self.invoke.invoke(call).await?,
+            Some(Pins::One(owner)) => self.invoke.invoke_at(owner, call).await?,
+            Some(Pins::Several) => return Err(scattered()),
+        };
         read(reply).map_err(DecodeError::in_results)
     }
+
+    /// Drops handles that came by way of `interface`. Stateless ones need not be dropped, and may be.
+    ///
+    /// # Errors
+    /// As [`CallError`] says. What the call did not reach goes when its lease ends.
+    pub async fn release(
+        &self,
+        interface: &InterfaceKey,
+        handles: Vec<Handle>,
+    ) -> Result<(), CallError> {
+        let mut params = Writer::new();
+        handles.encode(&mut params);
+        let callee =
+            Callee { interface, function: release::FUNCTION, type_hash: release::type_hash() };
+        self.call(callee, params).await
+    }
+}
+
+fn scattered() -> CallError {
+    let message = "the handles of this call are kept by different processes: no one could serve it";
+    CallError::new(Status::Unsupported, message)
 }
 
 fn read<R: Decode>(reply: Reply) -> Result<R, DecodeError> {

@@ -7,7 +7,7 @@ pub use wicker_lattice::types::{FunctionType, TypeHash};
 pub use wicker_lattice::value::{Decode, DecodeError, Encode, Reader, Stream, Writer};
 
 pub use crate::client::Callee;
-pub use crate::handle::{Handle, Own, Stateless};
+pub use crate::handle::{Handle, Lent, Own, Resource};
 pub use crate::interface::{Incoming, answer};
 
 /// An interface's name.

@@ -16,11 +16,13 @@ pub struct Limits {
     pub concurrency: u32,
     /// Calls that wait for their turn. 1024 by default.
     pub queue: u32,
+    /// Resources kept for callers at once, such as open transactions. 10,000 by default.
+    pub handles: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 256, queue: 1024 }
+        Self { concurrency: 256, queue: 1024, handles: 10_000 }
     }
 }
 
@@ -72,7 +74,7 @@ impl Gate {
     }
 
     fn overloaded(&self) -> CallError {
-        let Limits { concurrency, queue } = self.limits;
+        let Limits { concurrency, queue, .. } = self.limits;
         let message = format!("{concurrency} calls are being answered and {queue} wait");
         CallError::new(Status::Overloaded, message)
     }
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
 
     fn gate(concurrency: u32, queue: u32) -> Gate {
-        Gate::new(Limits { concurrency, queue })
+        Gate::new(Limits { concurrency, queue, ..Limits::default() })
     }
 
     #[tokio::test]

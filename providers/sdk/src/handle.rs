@@ -1,4 +1,4 @@
-//! WIT resources as handles whose token is all their state, so that any replica of a provider serves them.
+//! What stands for WIT resources: tokens that any replica understands, or what this process keeps.
 
 use std::ops::Deref;
 
@@ -7,7 +7,27 @@ use wicker_lattice::value::{Decode, DecodeError, Encode, Fault, Reader, Writer};
 
 pub use wicker_lattice::value::Handle;
 
-/// What stands for a WIT resource: a value small enough to travel as the handle itself.
+/// What may stand for a WIT resource: whatever is [`Stateless`], or something [`Pinned`](crate::Pinned).
+pub trait Resource: Sized + Send + Sync + 'static {
+    /// The handle that the caller gets.
+    fn to_handle(&self) -> Handle;
+
+    /// What a handle stands for that the caller keeps: WIT's `borrow`.
+    ///
+    /// # Errors
+    /// It stands for nothing here, or for nothing of this caller's.
+    fn lent(handle: Handle) -> Result<Self, Fault>;
+
+    /// What a handle stands for that the caller gives up: WIT's `own`.
+    ///
+    /// # Errors
+    /// As [`Resource::lent`].
+    fn given(handle: Handle) -> Result<Self, Fault> {
+        Self::lent(handle)
+    }
+}
+
+/// What stands for a WIT resource without anybody keeping it: a value small enough to travel as the handle itself.
 ///
 /// A bucket is its name; a compare-and-swap is its key and the version it saw. Nothing is kept in the provider, so
 /// there is nothing to leak when a caller forgets to drop the handle, and nothing to lose when a provider restarts.
@@ -32,14 +52,28 @@ impl Stateless for String {
     }
 }
 
-/// A handle that whoever holds it need not understand: what a client has.
-impl Stateless for Handle {
-    fn to_token(&self) -> Bytes {
-        self.token.clone()
+impl<T: Stateless> Resource for T {
+    fn to_handle(&self) -> Handle {
+        Handle::stateless(self.to_token())
     }
 
-    fn from_token(token: Bytes) -> Option<Self> {
-        Some(Self { token })
+    fn lent(handle: Handle) -> Result<Self, Fault> {
+        let token = match handle {
+            Handle::Stateless(token) => T::from_token(token),
+            Handle::Pinned(_) => None,
+        };
+        token.ok_or(Fault::NotA("handle"))
+    }
+}
+
+/// A handle that whoever holds it need not understand: what a client has.
+impl Resource for Handle {
+    fn to_handle(&self) -> Handle {
+        self.clone()
+    }
+
+    fn lent(handle: Handle) -> Result<Self, Fault> {
+        Ok(handle)
     }
 }
 
@@ -55,16 +89,27 @@ impl<T> Deref for Own<T> {
     }
 }
 
-impl<T: Stateless> Encode for Own<T> {
+impl<T: Resource> Encode for Own<T> {
     fn encode(&self, writer: &mut Writer) {
-        Handle::stateless(self.0.to_token()).encode(writer);
+        self.0.to_handle().encode(writer);
     }
 }
 
-impl<T: Stateless> Decode for Own<T> {
+impl<T: Resource> Decode for Own<T> {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let handle = Handle::decode(reader)?;
-        T::from_token(handle.token).map(Self).ok_or_else(|| reader.error(Fault::NotA("handle")))
+        T::given(handle).map(Self).map_err(|fault| reader.error(fault))
+    }
+}
+
+/// WIT's `borrow<resource>` as a parameter, while it is read.
+#[derive(Debug)]
+pub struct Lent<T>(pub T);
+
+impl<T: Resource> Decode for Lent<T> {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let handle = Handle::decode(reader)?;
+        T::lent(handle).map(Self).map_err(|fault| reader.error(fault))
     }
 }
 
@@ -78,7 +123,7 @@ mod tests {
         let bytes = encode(&Own("orders".to_owned()));
         assert_eq!(bytes.as_ref(), b"\x07\x00orders");
         assert_eq!(decode_exact::<Own<String>>(&bytes).unwrap().0, "orders");
-        assert_eq!(decode_exact::<Own<Handle>>(&bytes).unwrap().token.as_ref(), b"orders");
+        assert_eq!(decode_exact::<Own<Handle>>(&bytes).unwrap().0, Handle::stateless("orders"));
     }
 
     #[test]

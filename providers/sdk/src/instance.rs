@@ -14,8 +14,10 @@ use tracing::{error, warn};
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Reply, Status};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
+use wicker_lattice::release;
 use wicker_lattice::store::record::Scope as LinkScope;
 use wicker_lattice::types::World;
+use wicker_lattice::value::Handle;
 use wicker_process::Tasks;
 
 use crate::config;
@@ -25,6 +27,7 @@ use crate::gate::Gate;
 use crate::interface::{self, Incoming, Interfaces};
 use crate::link::{Entry, Found, LinkName, LinkRecord, LinkSource, Table};
 use crate::outlets::Outlets;
+use crate::pinned::Pins;
 use crate::provider::{Provider, ProviderStart};
 use crate::scope::Scope;
 
@@ -41,6 +44,9 @@ const REREAD_PAUSE: Duration = Duration::from_millis(5);
 
 /// How often links that have retired, or could not be opened, are looked for.
 const TEND_EVERY: Duration = Duration::from_secs(5);
+
+/// How often what is kept for callers is searched for what has expired. It is refused from that very moment on.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// A running provider, as a host or a process of its own handles it.
 ///
@@ -90,6 +96,7 @@ pub(crate) async fn start<P: Provider>(
     let mut environment = start.environment;
     environment.tasks = tasks.clone();
     let outlets = Outlets::new(id.clone(), start.calls, tasks.child());
+    let pins = Pins::new(environment.process, limits.handles);
     let provider = P::start(config, environment).await?;
     let interfaces = P::interfaces();
     let instance = Arc::new(Instance {
@@ -104,8 +111,10 @@ pub(crate) async fn start<P: Provider>(
         outlets,
         gate: Gate::new(limits),
         fences: Fences::default(),
+        pins: Arc::clone(&pins),
         tasks: tasks.clone(),
     });
+    tasks.spawn("pins", sweep(pins, tasks.clone()));
     tasks.spawn("links", tend(Arc::downgrade(&instance), tasks.clone()));
     Ok(instance)
 }
@@ -125,6 +134,7 @@ struct Instance<P: Provider> {
     outlets: Outlets,
     gate: Gate,
     fences: Fences,
+    pins: Arc<Pins>,
     tasks: Tasks,
 }
 
@@ -155,6 +165,9 @@ impl<P: Provider> Instance<P> {
             let message = format!("{} does not run here; this is {}", call.target, self.id);
             return Err(CallError::new(Status::NotFound, message));
         }
+        if &*call.function == release::FUNCTION {
+            return self.release(call);
+        }
         self.fences.admit(&call)?;
         let function = self.interfaces.find(&call.interface, &call.function, call.type_hash)?;
         let deadline = call.deadline;
@@ -163,12 +176,24 @@ impl<P: Provider> Instance<P> {
         })
     }
 
+    /// The caller has dropped handles. Never refused for want of room: it makes some.
+    fn release(&self, call: Call) -> Result<Reply, CallError> {
+        if call.type_hash != release::type_hash() {
+            let message = format!("`{}` has another signature here", release::FUNCTION);
+            return Err(CallError::new(Status::TypeMismatch, message));
+        }
+        let incoming = Incoming { params: call.params, streams: call.streams };
+        let (handles,): (Vec<Handle>,) = incoming.decode()?;
+        self.pins.release(&handles, &call.source);
+        Ok(Reply::default())
+    }
+
     async fn serve(
         &self,
         call: Call,
         function: interface::Entry<P::Link>,
     ) -> Result<Reply, CallError> {
-        let scope = Scope::of(&call);
+        let scope = Scope::of(&call, &self.pins);
         let Call { interface, function: name, params, streams, .. } = call;
         let incoming = Incoming { params, streams };
         let turn = self.gate.enter().await?;
@@ -385,10 +410,22 @@ impl<P: Provider> ProviderInstance for Instance<P> {
             self.outlets.drain().await;
             self.provider.drain().await;
             self.gate.drain().await;
+            self.pins.clear();
             self.reading.close();
             self.change(|links| *links = Table::default());
             self.tasks.stop();
         })
+    }
+}
+
+/// Lets go of what its callers have forgotten.
+async fn sweep(pins: Arc<Pins>, tasks: Tasks) -> Result<(), std::convert::Infallible> {
+    loop {
+        tokio::select! {
+            // Cancel-safe, both: neither has done anything before it resolves.
+            () = tasks.stopping() => return Ok(()),
+            () = tokio::time::sleep(SWEEP_EVERY) => pins.sweep(),
+        }
     }
 }
 

@@ -24,19 +24,23 @@ pub mod interface;
 pub mod link;
 pub mod outlet;
 mod outlets;
+pub mod pinned;
 pub mod process;
 pub mod provider;
 pub mod scope;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use builtin::Builtin;
 pub use client::Client;
 pub use config::NoConfig;
 pub use error::{LinkFailure, ProviderError};
-pub use handle::{Handle, Own, Stateless};
+pub use handle::{Handle, Own, Resource, Stateless};
 pub use instance::{Health, Limits, ProviderInstance};
 pub use interface::{Incoming, Interface, Interfaces};
 pub use link::{LinkRecord, LinkSource, LinkSourceError};
 pub use outlet::Outlet;
+pub use pinned::{PinError, Pinned};
 pub use process::{Launch, run};
 pub use provider::{Environment, NatsAccess, Provider, ProviderStart};
 pub use scope::Scope;

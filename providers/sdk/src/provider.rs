@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use wicker_lattice::call::Invoke;
-use wicker_lattice::id::ObjectId;
+use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{Link, Sharing};
 use wicker_process::Tasks;
 
@@ -90,6 +90,8 @@ pub struct Environment {
     pub lattice: String,
     /// Who it is.
     pub id: ObjectId,
+    /// The process that it runs in: the owner of what it keeps for its callers.
+    pub process: ProcessId,
     /// A directory of its own. It exists where the provider is exclusive; others make it if they need it.
     pub data_dir: PathBuf,
     /// The NATS system of the lattice, for backends that are NATS.

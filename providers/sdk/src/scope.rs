@@ -1,8 +1,12 @@
 //! What a provider may ask about the call that it is answering.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use wicker_lattice::call::{Call, LinkRef, TraceContext};
 use wicker_lattice::id::{CallId, ObjectId};
+
+use crate::pinned::Pins;
 
 tokio::task_local! {
     static SCOPE: Scope;
@@ -23,6 +27,8 @@ pub struct Scope {
     pub deadline: Instant,
     /// W3C trace context, where the caller is traced.
     pub trace: Option<TraceContext>,
+    /// What the provider keeps for its callers.
+    pub(crate) pins: Arc<Pins>,
 }
 
 impl Scope {
@@ -37,7 +43,7 @@ impl Scope {
         SCOPE.scope(self, answer).await
     }
 
-    pub(crate) fn of(call: &Call) -> Self {
+    pub(crate) fn of(call: &Call, pins: &Arc<Pins>) -> Self {
         Self {
             id: call.id,
             source: call.source.clone(),
@@ -45,6 +51,7 @@ impl Scope {
             link: call.link.clone(),
             deadline: call.deadline,
             trace: call.trace,
+            pins: Arc::clone(pins),
         }
     }
 }

@@ -191,6 +191,7 @@ impl Room {
         let environment = Environment {
             lattice: "test".to_owned(),
             id: id("lamps"),
+            process: wicker_provider::lattice::id::ProcessId::generate(),
             data_dir: std::path::PathBuf::new(),
             nats: None,
             tasks: wicker_process::Tasks::default(),
@@ -431,6 +432,7 @@ async fn config_that_cannot_be_read_does_not_start() {
         let environment = Environment {
             lattice: "test".to_owned(),
             id: id("lamps"),
+            process: wicker_provider::lattice::id::ProcessId::generate(),
             data_dir: std::path::PathBuf::new(),
             nats: None,
             tasks: wicker_process::Tasks::default(),

@@ -88,6 +88,7 @@ impl Tower {
         let environment = Environment {
             lattice: "test".to_owned(),
             id: id.clone(),
+            process: wicker_provider::lattice::id::ProcessId::generate(),
             data_dir: std::path::PathBuf::new(),
             nats: None,
             tasks: Tasks::default(),

@@ -13,11 +13,15 @@ pub(crate) mod shape;
 pub(crate) mod stream;
 pub(crate) mod val;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use wicker_lattice::call::{ByteStream, CallError, Status};
-use wicker_lattice::value::DecodeError;
+use wicker_lattice::value::{DecodeError, Encode as _, Handle, Writer};
 
 use self::stream::Ending;
+use crate::home::{Home, Pin};
+use crate::tokens::Held;
 
 /// Parameters or results on their way: one encoded tuple, and the streams that it refers to.
 #[derive(Debug, Default)]
@@ -27,12 +31,16 @@ pub(crate) struct Payload {
     /// When the guest has nothing left to write into `streams`: it must live until then. Empty for what comes from
     /// outside.
     pub(crate) endings: Vec<Ending>,
+    /// Where pinned handles in it lead that came from a guest.
+    pub(crate) pin: Option<Pin>,
+    /// Where pinned handles in it came from that go to a guest.
+    pub(crate) home: Option<Arc<Home>>,
 }
 
 impl Payload {
     /// A payload that came from outside.
     pub(crate) fn new(bytes: Bytes, streams: Vec<ByteStream>) -> Self {
-        Self { bytes, streams, endings: Vec::new() }
+        Self { bytes, streams, ..Self::default() }
     }
 }
 
@@ -53,6 +61,23 @@ impl Side {
             (_, None) => error,
         }
     }
+}
+
+/// Writes the handle of what a guest holds. `pin` notes where the call must go that it is a parameter of.
+fn put_handle(held: Held, out: &mut Writer, pin: &mut Option<Pin>) -> wasmtime::Result<()> {
+    let (handle, home) = match held {
+        Held::Stateless(token) => {
+            Handle::Stateless(token).encode(out);
+            return Ok(());
+        }
+        Held::Pinned(handle, home) => (handle, home),
+    };
+    if pin.as_ref().is_some_and(|pin| pin.owner != handle.owner) {
+        wasmtime::bail!("the handles of one call are kept by different processes");
+    }
+    handle.encode(out);
+    pin.get_or_insert(Pin { owner: handle.owner, home });
+    Ok(())
 }
 
 /// The failure of a call with a value larger than any may be.

@@ -1,19 +1,20 @@
 //! Between a guest and the wire by way of wasmtime's dynamic values, along the lattice's own types.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use wasmtime::component::{Accessor, Func, ResourceDynamic, StreamAny, StreamReader, Val};
 use wasmtime::{AsContextMut as _, Result, Store, StoreContextMut, bail};
 use wicker_lattice::call::{ByteStream, VALUE_BYTES_MAX};
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::types::{FunctionType, Type};
-use wicker_lattice::value::{Decode as _, Encode as _, Fault, Handle, Reader, Writer};
+use wicker_lattice::value::{Decode as _, Fault, Handle, Reader, Writer};
 
 use super::stream::{self, Ending, Reading};
-use super::{Payload, Side, too_large};
+use super::{Payload, Side, put_handle, too_large};
+use crate::home::{Home, Pin};
 use crate::instance::Guest;
-use crate::tokens::Tokens;
+use crate::tokens::{Held, Tokens};
 
 /// The numbers under which wasmtime knows resources behind links, by the interface that defines them.
 pub(crate) type Numbers = HashMap<(InterfaceKey, String), u32>;
@@ -66,16 +67,16 @@ pub(crate) fn encode<'t>(
     values: &[Val],
 ) -> Result<Payload> {
     let mut encoder =
-        Encoder { store, out: Writer::new(), streams: Vec::new(), endings: Vec::new() };
+        Encoder { store, out: Writer::new(), streams: Vec::new(), endings: Vec::new(), pin: None };
     for (ty, value) in types.zip(values) {
         encoder.put(ty, value)?;
     }
-    let Encoder { out, streams, endings, .. } = encoder;
+    let Encoder { out, streams, endings, pin, .. } = encoder;
     let bytes = out.finish();
     if bytes.len() > VALUE_BYTES_MAX {
         return Err(too_large(bytes.len()));
     }
-    Ok(Payload { bytes, streams, endings })
+    Ok(Payload { bytes, streams, endings, pin, home: None })
 }
 
 /// Reads the tuple `payload`.
@@ -85,9 +86,9 @@ pub(crate) fn decode<'t>(
     types: impl Iterator<Item = &'t Type>,
     payload: Payload,
 ) -> Result<Vec<Val>> {
-    let Payload { bytes, streams, .. } = payload;
+    let Payload { bytes, streams, home, .. } = payload;
     let streams = streams.into_iter().map(Some).collect();
-    let mut decoder = Decoder { store, numbers, reader: Reader::new(&bytes)?, streams };
+    let mut decoder = Decoder { store, numbers, reader: Reader::new(&bytes)?, streams, home };
     let values = types.map(|ty| decoder.take(ty)).collect::<Result<Vec<_>>>()?;
     let Decoder { reader, streams, .. } = decoder;
     if reader.streams() as usize != streams.len() {
@@ -102,6 +103,7 @@ struct Encoder<'a> {
     out: Writer,
     streams: Vec<ByteStream>,
     endings: Vec<Ending>,
+    pin: Option<Pin>,
 }
 
 impl Encoder<'_> {
@@ -153,7 +155,7 @@ impl Encoder<'_> {
                     Type::Own(..) => tokens.remove(resource.rep())?,
                     _ => tokens.get(resource.rep())?,
                 };
-                Handle::stateless(token).encode(&mut self.out);
+                put_handle(token, &mut self.out, &mut self.pin)?;
             }
             (Type::Stream(_), Val::Stream(stream)) => {
                 let reader = stream.clone().try_into_stream_reader()?;
@@ -201,6 +203,7 @@ struct Decoder<'a, 'b> {
     numbers: &'a Numbers,
     reader: Reader<'b>,
     streams: Vec<Option<ByteStream>>,
+    home: Option<Arc<Home>>,
 }
 
 impl Decoder<'_, '_> {
@@ -271,13 +274,13 @@ impl Decoder<'_, '_> {
     fn resource(
         &mut self,
         resource: (InterfaceKey, String),
-        keep: fn(&mut Tokens, Bytes) -> Result<u32>,
+        keep: fn(&mut Tokens, Held) -> Result<u32>,
     ) -> Result<Val> {
         let Some(ty) = self.numbers.get(&resource) else {
             bail!("resource `{}` of {} is behind no link", resource.1, resource.0);
         };
-        let token = Handle::decode(&mut self.reader)?.token;
-        let number = keep(&mut self.store.data_mut().tokens, Bytes::copy_from_slice(&token))?;
+        let held = Held::new(Handle::decode(&mut self.reader)?, self.home.as_ref())?;
+        let number = keep(&mut self.store.data_mut().tokens, held)?;
         let resource = ResourceDynamic::new_own(number, *ty);
         Ok(Val::Resource(resource.try_into_resource_any(&mut self.store)?))
     }

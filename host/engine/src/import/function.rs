@@ -8,13 +8,15 @@ use wicker_lattice::call::{Call, CallError, Reply};
 use wicker_lattice::id::CallId;
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::link::{Binding, Links};
-use wicker_lattice::types::{FunctionType, TypeHash};
+use wicker_lattice::types::{FunctionType, Type, TypeHash};
 
 use crate::codec::direct::{Lifted, Lowered};
 use crate::codec::shape::{FLAT_PARAMS_MAX, Shape};
 use crate::codec::val::{self, Numbers};
 use crate::codec::{Payload, Side};
+use crate::config::ActorConfig;
 use crate::failure::Refusal;
+use crate::home::{Home, Pin};
 use crate::instance::Guest;
 use crate::log::{Level, LogLine, Origin};
 
@@ -25,24 +27,37 @@ pub(super) struct Linked {
     name: Arc<str>,
     hash: TypeHash,
     refusal: Refusal,
+    /// Whether it may give the guest a handle, by which it will call again.
+    gives_handles: bool,
 }
 
-/// A call that is ready to go.
-struct Ready {
-    links: Arc<Links>,
-    call: Result<Call, CallError>,
+/// A call that is ready to go, and where.
+type Ready = Result<(Call, Way), CallError>;
+
+/// Where a call goes.
+enum Way {
+    /// Along the link that the call being served has pinned.
+    Link(Arc<Links>),
+    /// To the process that keeps what one of its parameters stands for.
+    Pin(Pin),
 }
 
 impl Linked {
     pub(super) fn new(interface: InterfaceKey, name: &str, ty: &FunctionType) -> Self {
-        Self { interface, name: name.into(), hash: ty.hash(), refusal: Refusal::of(ty) }
+        let gives_handles = ty.result.as_ref().is_some_and(holds_handle);
+        let (name, hash, refusal) = (name.into(), ty.hash(), Refusal::of(ty));
+        Self { interface, name, hash, refusal, gives_handles }
     }
 
     /// Makes the call that the guest wants: the links, the deadline and the trace of the call that it serves.
     fn prepare(&self, guest: &Guest, params: Payload) -> Ready {
-        let links = Arc::clone(&guest.call.links);
         let source = &guest.actor.id;
-        let call = links.resolve(source, &self.interface).map(|binding| Call {
+        let links = &guest.call.links;
+        let binding = match &params.pin {
+            Some(pin) => &pin.home.binding,
+            None => links.resolve(source, &self.interface)?,
+        };
+        let call = Call {
             id: CallId::generate(),
             target: binding.target.clone(),
             source: source.clone(),
@@ -55,20 +70,34 @@ impl Linked {
             fence: guest.actor.fence,
             params: params.bytes,
             streams: params.streams,
-        });
-        Ready { links, call }
+        };
+        let way = params.pin.map_or_else(|| Way::Link(Arc::clone(links)), Way::Pin);
+        Ok((call, way))
     }
 
-    async fn carry(&self, ready: Ready) -> Result<Reply, CallError> {
-        let call = ready.call?;
-        let binding: &Binding = ready.links.resolve(&call.source, &self.interface)?;
-        binding.invoke.invoke(call).await
+    async fn carry(&self, ready: Ready, actor: &Arc<ActorConfig>) -> Carried {
+        let (call, way) = ready?;
+        let binding: &Binding = match &way {
+            Way::Link(links) => links.resolve(&call.source, &self.interface)?,
+            Way::Pin(pin) => &pin.home.binding,
+        };
+        let reply = match &way {
+            Way::Link(_) => binding.invoke.invoke(call).await?,
+            Way::Pin(pin) => pin.home.carry(pin.owner, call).await?,
+        };
+        let home = self.gives_handles.then(|| {
+            let (binding, interface) = (binding.clone(), self.interface.clone());
+            Arc::new(Home { binding, interface, actor: Arc::clone(actor) })
+        });
+        Ok((reply, home))
     }
 
     /// What the guest gets: the results, its interface's own error, or a trap.
-    fn answer(&self, guest: &Guest, reply: Result<Reply, CallError>) -> wasmtime::Result<Payload> {
+    fn answer(&self, guest: &Guest, reply: Carried) -> wasmtime::Result<Payload> {
         let error = match reply {
-            Ok(reply) => return Ok(Payload::new(reply.results, reply.streams)),
+            Ok((reply, home)) => {
+                return Ok(Payload { home, ..Payload::new(reply.results, reply.streams) });
+            }
             Err(error) => error,
         };
         let text = format!("{}.{} failed: {error}", self.interface, self.name);
@@ -85,8 +114,23 @@ impl Linked {
         params: Payload,
     ) -> wasmtime::Result<Payload> {
         let ready = self.prepare(store.data(), params);
-        let reply = self.carry(ready).await;
+        let reply = self.carry(ready, &store.data().actor).await;
         self.answer(store.data(), reply)
+    }
+}
+
+/// What a call came to, and where the handles in it came from.
+type Carried = Result<(Reply, Option<Arc<Home>>), CallError>;
+
+fn holds_handle(ty: &Type) -> bool {
+    match ty {
+        Type::Own(..) | Type::Borrow(..) => true,
+        Type::List(inner) | Type::Option(inner) => holds_handle(inner),
+        Type::Result { ok, err } => ok.iter().chain(err).any(|ty| holds_handle(ty)),
+        Type::Tuple(types) => types.iter().any(holds_handle),
+        Type::Record(fields) => fields.iter().any(|(_, ty)| holds_handle(ty)),
+        Type::Variant(cases) => cases.iter().any(|(_, ty)| ty.as_ref().is_some_and(holds_handle)),
+        _ => false,
     }
 }
 
@@ -142,11 +186,12 @@ fn add_typed<const N: usize, const M: usize>(
     instance.func_wrap_concurrent(name, move |accessor, Lifted::<N>(params)| {
         let linked = Arc::clone(&linked);
         Box::pin(async move {
-            let ready = accessor.with(|mut access| -> wasmtime::Result<Ready> {
+            let (ready, actor) = accessor.with(|mut access| -> wasmtime::Result<_> {
                 let params = params.finish(access.as_context_mut())?;
-                Ok(linked.prepare(access.get(), params))
+                let guest = access.get();
+                Ok((linked.prepare(guest, params), Arc::clone(&guest.actor)))
             })?;
-            let reply = linked.carry(ready).await;
+            let reply = linked.carry(ready, &actor).await;
             let results = accessor.with(|mut access| linked.answer(access.get(), reply))?;
             Ok(Lowered::<M>::new(results, Side::Results))
         })
@@ -179,12 +224,13 @@ pub(super) fn add_val(
         let (linked, types) = (Arc::clone(&linked), Arc::clone(&types));
         Box::pin(async move {
             let (ty, numbers) = &*types;
-            let ready = accessor.with(|mut access| -> wasmtime::Result<Ready> {
+            let (ready, actor) = accessor.with(|mut access| -> wasmtime::Result<_> {
                 let param_types = ty.params.iter().map(|(_, ty)| ty);
                 let params = val::encode(access.as_context_mut(), param_types, params)?;
-                Ok(linked.prepare(access.get(), params))
+                let guest = access.get();
+                Ok((linked.prepare(guest, params), Arc::clone(&guest.actor)))
             })?;
-            let reply = linked.carry(ready).await;
+            let reply = linked.carry(ready, &actor).await;
             let values = accessor.with(|mut access| {
                 let reply = linked.answer(access.get(), reply)?;
                 val::decode(access.as_context_mut(), numbers, ty.result.iter(), reply)

@@ -16,8 +16,10 @@ use self::function::{Linked, add_direct, add_val};
 use crate::codec::shape::{Resources, shape};
 use crate::codec::val::Numbers;
 use crate::config::Codec;
+use crate::home;
 use crate::instance::Guest;
 use crate::load_error::LoadError;
+use crate::tokens::Held;
 use crate::wasi;
 
 /// What was found among a component's imports.
@@ -94,10 +96,20 @@ fn add_resources(
             let key = (interface.key(), name.to_owned());
             Arc::make_mut(&mut imports.numbers).insert(key, number);
         }
-        // Dropping a stateless handle concerns nobody but the guest.
-        instance.resource(name, ResourceType::host_dynamic(number), |mut store, number| {
-            store.data_mut().tokens.remove(number).map(|_| ())
-        })?;
+        // Dropping a stateless handle concerns nobody but the guest; of a pinned one its owner is told, and has forgotten
+        // it when the guest goes on.
+        instance.resource_async(
+            name,
+            ResourceType::host_dynamic(number),
+            |mut store, number| {
+                Box::new(async move {
+                    if let Held::Pinned(handle, home) = store.data_mut().tokens.remove(number)? {
+                        home::release(handle, &home).await;
+                    }
+                    Ok(())
+                })
+            },
+        )?;
     }
     Ok(())
 }

@@ -3,10 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use wicker_engine::Codec;
-use wicker_lattice::call::{Call, Invoke as _, Reply, Status};
+use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Reply, Status};
+use wicker_lattice::id::ProcessId;
 use wicker_lattice::link::Links;
-use wicker_lattice::value::{Handle, Writer, encode};
+use wicker_lattice::release;
+use wicker_lattice::value::{Handle, PinnedHandle, Writer, encode};
 
 use crate::guest::component;
 use crate::harness::{Target, actor, call, engine, links};
@@ -23,6 +26,7 @@ const WIT: &str = "
         run: func(name: string) -> u32;
         hand: func(bucket: bucket) -> bucket;
         look: func(bucket: borrow<bucket>) -> u32;
+        lose: func(name: string);
     }
     world w { import store; export outer; }
 ";
@@ -40,6 +44,10 @@ const CORE: &str = r#"
         (call $drop (local.get $a))
         (call $close (local.get $b))
         (local.get $sum))
+    (func (export "test:kv/outer#lose") (param i32 i32)
+        (drop (call $open (local.get 0) (local.get 1)))
+        (drop (call $open (local.get 0) (local.get 1)))
+        unreachable)
     (func (export "test:kv/outer#hand") (param i32) (result i32) (local.get 0))
     (func (export "test:kv/outer#look") (param i32) (result i32)
         (local $sum i32)
@@ -111,15 +119,104 @@ async fn handles_of_others_pass_through_a_guest() {
     }
 }
 
+/// Opens pinned handles that say their number, and notes every call with the process that it is for.
+#[derive(Default)]
+struct Keeper {
+    opened: Mutex<u8>,
+    seen: Mutex<Vec<(Option<ProcessId>, String, Bytes)>>,
+    drops: Notify,
+}
+
+impl Keeper {
+    fn answer(&self, process: Option<ProcessId>, call: Call) -> Result<Reply, CallError> {
+        let results = match &*call.function {
+            "open" => {
+                let mut opened = self.opened.lock().unwrap();
+                *opened += 1;
+                encode(&pinned(*opened))
+            }
+            "[method]bucket.get" => encode(&20_u32),
+            _ => Bytes::new(),
+        };
+        let is_drop = &*call.function == release::FUNCTION;
+        self.seen.lock().unwrap().push((process, call.function.to_string(), call.params));
+        if is_drop {
+            self.drops.notify_one();
+        }
+        Ok(Reply { results, streams: Vec::new() })
+    }
+}
+
+impl Invoke for Keeper {
+    fn invoke(&self, call: Call) -> Invocation<'_> {
+        Box::pin(async { self.answer(None, call) })
+    }
+
+    fn invoke_at(&self, process: ProcessId, call: Call) -> Invocation<'_> {
+        Box::pin(async move { self.answer(Some(process), call) })
+    }
+}
+
+fn owner() -> ProcessId {
+    ProcessId::from_bytes([9; 16])
+}
+
+fn pinned(number: u8) -> Handle {
+    Handle::Pinned(PinnedHandle { owner: owner(), nonce: [number; 16] })
+}
+
 #[tokio::test]
-async fn a_pinned_handle_is_refused() {
-    let wasm = component(WIT, CORE);
-    let seen = Arc::default();
-    let (actor, _) = actor(engine(Codec::Direct), wasm, store(&seen), |_| {}).await;
-    let mut pinned = Writer::new();
-    pinned.put_bytes(b"\x01pinned");
-    let call = call(&actor, "test:kv/outer", "hand", pinned.finish());
-    assert_eq!(actor.invoke(call).await.unwrap_err().status, Status::BadFrame);
+async fn pinned_handles_go_to_their_owner_and_are_dropped_there_before_the_guest_goes_on() {
+    for codec in [Codec::Direct, Codec::Val] {
+        let keeper = Arc::new(Keeper::default());
+        let to_keeper = links(&["test:kv/store"], Arc::clone(&keeper) as Arc<dyn Invoke>);
+        let wasm = component(WIT, CORE);
+        let (actor, _) = actor(engine(codec), wasm, to_keeper, |_| {}).await;
+        let call = call(&actor, "test:kv/outer", "run", Bytes::from_static(b"\x01x"));
+        assert_eq!(actor.invoke(call).await.unwrap().results, encode(&40_u32));
+        let get = |number, key| [encode(&pinned(number)).as_ref(), &[key]].concat().into();
+        let open = || (None, "open".to_owned(), Bytes::from_static(b"\x01x"));
+        let expected = [
+            open(),
+            open(),
+            (Some(owner()), "[method]bucket.get".to_owned(), get(1, 1)),
+            (Some(owner()), "[method]bucket.get".to_owned(), get(2, 2)),
+            (Some(owner()), release::FUNCTION.to_owned(), encode(&vec![pinned(1)])),
+            (Some(owner()), "close".to_owned(), encode(&pinned(2))),
+        ];
+        assert_eq!(*keeper.seen.lock().unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn instance_that_traps_gives_back_its_pinned_handles_in_one_call() {
+    for codec in [Codec::Direct, Codec::Val] {
+        let keeper = Arc::new(Keeper::default());
+        let to_keeper = links(&["test:kv/store"], Arc::clone(&keeper) as Arc<dyn Invoke>);
+        let wasm = component(WIT, CORE);
+        let (actor, _) = actor(engine(codec), wasm, to_keeper, |_| {}).await;
+        let call = call(&actor, "test:kv/outer", "lose", Bytes::from_static(b"\x01x"));
+        assert_eq!(actor.invoke(call).await.unwrap_err().status, Status::Trapped);
+        keeper.drops.notified().await;
+        let (process, function, params) = keeper.seen.lock().unwrap().last().cloned().unwrap();
+        assert_eq!((process, function.as_str()), (Some(owner()), release::FUNCTION));
+        assert_eq!(params, encode(&vec![pinned(1), pinned(2)]));
+    }
+}
+
+#[tokio::test]
+async fn pinned_handle_of_another_component_is_refused() {
+    for codec in [Codec::Direct, Codec::Val] {
+        let wasm = component(WIT, CORE);
+        let seen = Arc::default();
+        let (actor, _) = actor(engine(codec), wasm, store(&seen), |_| {}).await;
+        let theirs = call(&actor, "test:kv/outer", "hand", encode(&pinned(1)));
+        assert_eq!(actor.invoke(theirs).await.unwrap_err().status, Status::Unsupported);
+        let mut torn = Writer::new();
+        torn.put_bytes(b"\x01pinned");
+        let torn = call(&actor, "test:kv/outer", "hand", torn.finish());
+        assert_eq!(actor.invoke(torn).await.unwrap_err().status, Status::BadFrame);
+    }
 }
 
 #[tokio::test]

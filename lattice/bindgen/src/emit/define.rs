@@ -84,7 +84,7 @@ impl Definition<'_> {
     fn codec(&self, encode: &TokenStream, decode: &TokenStream) -> TokenStream {
         let (name, generics, params) = (&self.name, self.generics(), &self.params);
         let bounds =
-            if params.is_empty() { quote!() } else { quote!(<#(#params: codegen::Stateless),*>) };
+            if params.is_empty() { quote!() } else { quote!(<#(#params: codegen::Resource),*>) };
         quote! {
             impl #bounds codegen::Encode for #name #generics {
                 fn encode(&self, writer: &mut codegen::Writer) {

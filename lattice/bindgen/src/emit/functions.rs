@@ -28,7 +28,7 @@ pub(crate) fn contract(module: &Module) -> TokenStream {
     let resources = module.resources.iter().map(|each| {
         let (name, says) =
             (names::upper(&each.name), format!(" What a `{}` handle says.", each.name));
-        quote!(#[doc = #says] type #name: codegen::Stateless;)
+        quote!(#[doc = #says] type #name: codegen::Resource;)
     });
     let methods = module.functions.iter().map(method);
     quote! {
@@ -95,9 +95,13 @@ fn entry(contract: &Ident, function: &Planned) -> TokenStream {
     let ty = type_text(function);
     let params: Vec<Ident> = (0..function.params.len()).map(|at| format_ident!("p{at}")).collect();
     let types = function.params.iter().map(|(_, shape)| match shape {
-        Shape::Own(handle) | Shape::Borrow(handle) => {
-            let handle = resource(handle, place);
-            quote!(codegen::Own<#handle>)
+        Shape::Own(owned) => {
+            let owned = resource(owned, place);
+            quote!(codegen::Own<#owned>)
+        }
+        Shape::Borrow(borrowed) => {
+            let borrowed = resource(borrowed, place);
+            quote!(codegen::Lent<#borrowed>)
         }
         other => rust_type(other, place),
     });

@@ -44,7 +44,7 @@ pub mod store {
     }
     pub trait Store: Send + Sync + 'static {
         /// What a `shelf` handle says.
-        type Shelf: codegen::Stateless;
+        type Shelf: codegen::Resource;
         fn open(
             &self,
             name: String,
@@ -101,7 +101,7 @@ pub mod store {
                 ),
                 |link, mut call| Box::pin(async move {
                     let mut reader = codegen::params(&mut call)?;
-                    let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
+                    let p0: codegen::Lent<L::Shelf> = codegen::param(&mut reader)?;
                     let p1: String = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Store>::shelf_get(&link, &p0.0, p1).await;
@@ -116,7 +116,7 @@ pub mod store {
                 |link, mut call| Box::pin(async move {
                     let mut reader = codegen::params(&mut call)?;
                     let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
-                    let p1: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
+                    let p1: codegen::Lent<L::Shelf> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Store>::shelf_both(&link, p0.0, &p1.0).await;
                     Ok(codegen::answer(&result))
@@ -254,7 +254,7 @@ pub mod swap {
         Problem(Problem),
         Lost(codegen::Own<Attempt>),
     }
-    impl<Attempt: codegen::Stateless> codegen::Encode for Failure<Attempt> {
+    impl<Attempt: codegen::Resource> codegen::Encode for Failure<Attempt> {
         fn encode(&self, writer: &mut codegen::Writer) {
             match self {
                 Self::Problem(payload) => {
@@ -268,7 +268,7 @@ pub mod swap {
             }
         }
     }
-    impl<Attempt: codegen::Stateless> codegen::Decode for Failure<Attempt> {
+    impl<Attempt: codegen::Resource> codegen::Decode for Failure<Attempt> {
         fn decode(
             reader: &mut codegen::Reader<'_>,
         ) -> Result<Self, codegen::DecodeError> {
@@ -283,7 +283,7 @@ pub mod swap {
     }
     pub trait Swap: super::store::Store + Send + Sync + 'static {
         /// What a `attempt` handle says.
-        type Attempt: codegen::Stateless;
+        type Attempt: codegen::Resource;
         fn attempt_new(
             &self,
             shelf: &Self::Shelf,
@@ -304,7 +304,7 @@ pub mod swap {
                 ),
                 |link, mut call| Box::pin(async move {
                     let mut reader = codegen::params(&mut call)?;
-                    let p0: codegen::Own<L::Shelf> = codegen::param(&mut reader)?;
+                    let p0: codegen::Lent<L::Shelf> = codegen::param(&mut reader)?;
                     codegen::end(reader)?;
                     let result = <L as Swap>::attempt_new(&link, &p0.0).await;
                     Ok(codegen::answer(&result))

@@ -213,6 +213,7 @@ async fn start_provider(config: serde_json::Value) -> Arc<dyn ProviderInstance> 
     let environment = Environment {
         lattice: "test".to_owned(),
         id: ObjectId::bare("http-client").unwrap(),
+        process: wicker_provider::lattice::id::ProcessId::generate(),
         data_dir: "/nonexistent".into(),
         nats: None,
         tasks: Tasks::default(),

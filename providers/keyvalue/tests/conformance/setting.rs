@@ -134,6 +134,7 @@ impl InProcess {
         let environment = Environment {
             lattice: "test".to_owned(),
             id: id.clone(),
+            process: wicker_provider::lattice::id::ProcessId::generate(),
             data_dir: folder.path().to_owned(),
             nats: nats.map(|url| NatsAccess { url: url.to_owned(), credentials: None }),
             tasks: tasks.clone(),

@@ -85,6 +85,7 @@ impl Room {
         let environment = Environment {
             lattice: "default".to_owned(),
             id: id.clone(),
+            process: wicker_provider::lattice::id::ProcessId::generate(),
             data_dir: folder.path().to_owned(),
             nats: Some(NatsAccess { url: nats.url().to_owned(), credentials: None }),
             tasks: tasks.clone(),

@@ -27,6 +27,7 @@ async fn letters_are_numbered_and_go_only_where_the_link_allows() {
     let environment = Environment {
         lattice: "test".to_owned(),
         id: id.clone(),
+        process: wicker_provider::lattice::id::ProcessId::generate(),
         data_dir: folder.path().to_owned(),
         nats: None,
         tasks: wicker_process::Tasks::default(),

@@ -65,7 +65,8 @@ impl From<CallError> for HttpError {
             | Status::TypeMismatch
             | Status::Denied
             | Status::BadFrame
-            | Status::Unsupported => (StatusCode::BAD_GATEWAY, "cannot be called"),
+            | Status::Unsupported
+            | Status::Gone => (StatusCode::BAD_GATEWAY, "cannot be called"),
         };
         let may_retry = matches!(error.status, Status::Overloaded | Status::Draining);
         let retry_after = may_retry.then_some(RETRY_AFTER);

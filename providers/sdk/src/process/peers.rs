@@ -107,6 +107,13 @@ impl Invoke for Peers {
     fn invoke(&self, call: Call) -> Invocation<'_> {
         Box::pin(self.carry(call))
     }
+
+    fn invoke_at(&self, process: ProcessId, call: Call) -> Invocation<'_> {
+        Box::pin(async move {
+            let Some(rpc) = self.rpc.get() else { return Err(nobody(&call)) };
+            rpc.remote(process).invoke(call).await
+        })
+    }
 }
 
 fn nobody(call: &Call) -> CallError {

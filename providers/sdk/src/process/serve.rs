@@ -197,6 +197,7 @@ async fn start(
         environment: Environment {
             lattice: launch.lattice.clone(),
             id: launch.id.clone(),
+            process: launch.process,
             data_dir,
             nats: Some(access),
             tasks: tasks.clone(),

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod handles;
 mod laws;
 mod places;
 
@@ -28,6 +29,12 @@ wicker_provider::bindgen!({
             pour: func(chunks: u32) -> stream<u8>;
             /// A stream that breaks off.
             tear: func() -> stream<u8>;
+            /// Kept by the callee for this caller.
+            resource locker { put: func(n: u32) -> u32; }
+            /// A locker that nobody may leave alone for longer than `lease` milliseconds.
+            open: func(lease: u32) -> result<locker, string>;
+            /// Gives it up; its sum.
+            close: func(locker: locker) -> u32;
         }",
     interfaces: ["demo:laws/trial"],
 });
@@ -46,6 +53,11 @@ async fn check(place: &Place) {
     laws::writer_waits_for_its_reader(place).await;
     laws::dropped_reader_stops_its_writer(place).await;
     laws::stream_that_breaks_off_says_why(place).await;
+    handles::pinned_handle_keeps_what_it_stands_for(place).await;
+    handles::forged_foreign_and_spent_handles_are_refused(place).await;
+    handles::dropped_handle_ends_what_it_stands_for(place).await;
+    handles::handle_left_alone_expires(place).await;
+    handles::nothing_leaks_however_many_handles_come_and_go(place).await;
     laws::drain_finishes_what_runs_and_takes_no_more(place).await;
 }
 

@@ -1,7 +1,7 @@
 //! Where the callee may be, and the provider that it is.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use wicker_lattice::testing::NatsServer;
 use wicker_provider::link::NoLinkSource;
 use wicker_provider::{
     Builtin, Client, Environment, Interfaces, LinkRecord, LinkSource, LinkSourceError, NoConfig,
-    Provider, ProviderError, ProviderInstance, ProviderStart, Sharing, Stream,
+    Own, Pinned, Provider, ProviderError, ProviderInstance, ProviderStart, Sharing, Stream,
 };
 
 use crate::trial;
@@ -37,6 +37,8 @@ pub(crate) struct Seen {
     pub(crate) dropped: AtomicUsize,
     pub(crate) poured: AtomicUsize,
     pub(crate) pours_dropped: AtomicUsize,
+    pub(crate) opened: AtomicUsize,
+    pub(crate) closed: AtomicUsize,
     pub(crate) go: Notify,
 }
 
@@ -50,6 +52,9 @@ fn seen(id: &ObjectId) -> Arc<Seen> {
 pub(crate) struct Place {
     pub(crate) seen: Arc<Seen>,
     pub(crate) client: Client,
+    /// How many handles come and go in the law that counts them: a call costs more the farther it goes.
+    pub(crate) cycles: usize,
+    invoke: Arc<dyn Invoke>,
     instance: Arc<dyn ProviderInstance>,
     lattice: Option<Lattice>,
 }
@@ -66,8 +71,9 @@ impl Place {
     pub(crate) async fn in_process() -> Self {
         let id: ObjectId = "default/laws/here".parse().unwrap();
         let instance = start(&id).await;
-        let client = client(&id, Arc::clone(&instance) as Arc<dyn Invoke>);
-        Self { seen: seen(&id), client, instance, lattice: None }
+        let invoke = Arc::clone(&instance) as Arc<dyn Invoke>;
+        let client = client(&id, &source(), &invoke);
+        Self { seen: seen(&id), client, cycles: 100_000, invoke, instance, lattice: None }
     }
 
     /// The same provider in another process, as far as NATS can tell.
@@ -82,13 +88,21 @@ impl Place {
         };
         let callee = rpc(there, Arc::clone(&instance) as Arc<dyn Invoke>).await;
         let caller = rpc(here, Arc::clone(&instance) as Arc<dyn Invoke>).await;
-        let client = client(&id, caller.remote(there));
+        let invoke = caller.remote(there);
+        let client = client(&id, &source(), &invoke);
         let lattice = Lattice { callee, _caller: caller, _server: server };
-        Self { seen: seen(&id), client, instance, lattice: Some(lattice) }
+        let (seen, lattice) = (seen(&id), Some(lattice));
+        Self { seen, client, cycles: 2_000, invoke, instance, lattice }
     }
 
     pub(crate) fn trial(&self) -> trial::Client {
         trial::Client::new(self.client.clone())
+    }
+
+    /// The same, for somebody else.
+    pub(crate) fn trial_of(&self, source: &str) -> trial::Client {
+        let target: ObjectId = self.client.target().clone();
+        trial::Client::new(client(&target, &source.parse().unwrap(), &self.invoke))
     }
 
     /// As a host ends a provider.
@@ -104,6 +118,7 @@ async fn start(id: &ObjectId) -> Arc<dyn ProviderInstance> {
     let environment = Environment {
         lattice: "laws".to_owned(),
         id: id.clone(),
+        process: wicker_provider::lattice::id::ProcessId::generate(),
         data_dir: std::path::PathBuf::new(),
         nats: None,
         tasks: wicker_process::Tasks::default(),
@@ -118,9 +133,10 @@ fn source() -> ObjectId {
     "default/laws/caller".parse().unwrap()
 }
 
-fn client(id: &ObjectId, invoke: Arc<dyn Invoke>) -> Client {
+fn client(id: &ObjectId, source: &ObjectId, invoke: &Arc<dyn Invoke>) -> Client {
     let link = LinkRef { name: "default".into(), revision: 1 };
-    Client::new(source(), Binding { target: id.clone(), link, invoke })
+    let (target, invoke) = (id.clone(), Arc::clone(invoke));
+    Client::new(source.clone(), Binding { target, link, invoke })
 }
 
 /// The lattice's links: one, to the provider.
@@ -181,7 +197,31 @@ impl Drop for Counted {
     }
 }
 
+/// What a locker handle stands for.
+pub(crate) struct Locker {
+    sum: AtomicU32,
+    _counted: Counted,
+}
+
 impl trial::Trial for Trial {
+    type Locker = Pinned<Locker>;
+
+    async fn locker_put(&self, this: &Pinned<Locker>, n: u32) -> u32 {
+        this.sum.fetch_add(n, Ordering::SeqCst) + n
+    }
+
+    async fn open(&self, lease: u32) -> Result<Own<Pinned<Locker>>, String> {
+        self.0.opened.fetch_add(1, Ordering::SeqCst);
+        let _counted = Counted(Arc::clone(&self.0), |seen| &seen.closed);
+        let locker = Locker { sum: AtomicU32::new(0), _counted };
+        let pinned = Pinned::new(locker, Duration::from_millis(lease.into()));
+        pinned.map(Own).map_err(|error| error.to_string())
+    }
+
+    async fn close(&self, locker: Pinned<Locker>) -> u32 {
+        locker.sum.load(Ordering::SeqCst)
+    }
+
     async fn echo(&self, letter: trial::Letter) -> trial::Letter {
         letter
     }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LowerContext};
@@ -15,8 +16,9 @@ use super::lift::{case_payload, variant_info};
 use super::lower_text;
 use crate::codec::shape::FLAT_PARAMS_MAX;
 use crate::codec::stream::Reading;
+use crate::home::Home;
 use crate::instance::Guest;
-use crate::tokens::Tokens;
+use crate::tokens::{Held, Tokens};
 
 /// Core values that have not been written yet.
 type Flat<'f> = std::slice::IterMut<'f, MaybeUninit<ValRaw>>;
@@ -27,16 +29,17 @@ pub(super) struct Lowerer<'x, 'cx, T: 'static> {
     types: &'cx ComponentTypes,
     reader: Reader<'x>,
     streams: &'x mut [Option<ByteStream>],
+    home: Option<&'x Arc<Home>>,
 }
 
 impl<'x, 'cx, T: 'static> Lowerer<'x, 'cx, T> {
     pub(super) fn new(
         cx: &'x mut LowerContext<'cx, T>,
-        bytes: &'x Bytes,
+        (bytes, home): (&'x Bytes, Option<&'x Arc<Home>>),
         streams: &'x mut [Option<ByteStream>],
     ) -> Result<Self> {
         let types = cx.types;
-        Ok(Self { cx, types, reader: Reader::new(bytes)?, streams })
+        Ok(Self { cx, types, reader: Reader::new(bytes)?, streams, home })
     }
 
     /// Checks that nothing is left over.
@@ -255,13 +258,11 @@ impl<'x, 'cx, T: 'static> Lowerer<'x, 'cx, T> {
     }
 
     /// Reads a handle and keeps its token for the guest.
-    fn token(&mut self, keep: fn(&mut Tokens, Bytes) -> Result<u32>) -> Result<u32> {
-        let handle = Handle::decode(&mut self.reader)?;
-        // The whole message would live as long as the handle.
-        let token = Bytes::copy_from_slice(&handle.token);
+    fn token(&mut self, keep: fn(&mut Tokens, Held) -> Result<u32>) -> Result<u32> {
+        let held = Held::new(Handle::decode(&mut self.reader)?, self.home)?;
         let data: &mut dyn Any = self.cx.store.data_mut();
         match data.downcast_mut::<Guest>() {
-            Some(guest) => keep(&mut guest.tokens, token),
+            Some(guest) => keep(&mut guest.tokens, held),
             None => bail!("this store keeps no handles"),
         }
     }

@@ -13,7 +13,7 @@ mod lift;
 mod lower;
 
 use std::mem::MaybeUninit;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use wasmtime::component::__internal::{
@@ -24,12 +24,13 @@ use wasmtime::component::{
 };
 use wasmtime::{AsContextMut, Store, ValRaw};
 use wicker_lattice::call::{ByteStream, VALUE_BYTES_MAX};
-use wicker_lattice::value::{Encode as _, Handle, Writer};
+use wicker_lattice::value::Writer;
 
 use self::lift::Lifter;
 use self::lower::Lowerer;
 use super::shape::FLAT_PARAMS_MAX;
-use super::{Payload, Side, stream, too_large};
+use super::{Payload, Side, put_handle, stream, too_large};
+use crate::home::{Home, Pin};
 use crate::instance::Guest;
 
 /// A tuple from a guest, encoded but for its handles. `N` core values, when it is passed flat.
@@ -43,6 +44,8 @@ pub(crate) struct Lowered<const N: usize> {
     bytes: Bytes,
     streams: Mutex<Vec<Option<ByteStream>>>,
     side: Side,
+    /// Where the pinned handles in it came from.
+    home: Option<Arc<Home>>,
 }
 
 /// An encoded tuple that lacks the tokens of its handles: a lift cannot reach the store's data, where they are.
@@ -80,18 +83,24 @@ impl Value {
             streams.push(stream);
             endings.push(ending);
         }
-        let mut bytes = self.writer.finish();
+        let (mut bytes, mut pin) = (self.writer.finish(), None);
         if !self.handles.is_empty() {
-            bytes = insert_tokens(&bytes, &self.handles, store.as_context_mut().data_mut())?;
+            let mut store = store.as_context_mut();
+            bytes = insert_tokens(&bytes, &self.handles, store.data_mut(), &mut pin)?;
         }
         if bytes.len() > VALUE_BYTES_MAX {
             return Err(too_large(bytes.len()));
         }
-        Ok(Payload { bytes, streams, endings })
+        Ok(Payload { bytes, streams, endings, pin, home: None })
     }
 }
 
-fn insert_tokens(bytes: &[u8], handles: &[HandleAt], guest: &mut Guest) -> wasmtime::Result<Bytes> {
+fn insert_tokens(
+    bytes: &[u8],
+    handles: &[HandleAt],
+    guest: &mut Guest,
+    pin: &mut Option<Pin>,
+) -> wasmtime::Result<Bytes> {
     let mut out = Writer::with_capacity(bytes.len() + handles.len() * 32);
     let mut done = 0;
     for handle in handles {
@@ -101,7 +110,7 @@ fn insert_tokens(bytes: &[u8], handles: &[HandleAt], guest: &mut Guest) -> wasmt
             guest.tokens.get(handle.number)?
         };
         out.put_slice(bytes.get(done..handle.offset).unwrap_or_default());
-        Handle::stateless(token).encode(&mut out);
+        put_handle(token, &mut out, pin)?;
         done = handle.offset;
     }
     out.put_slice(bytes.get(done..).unwrap_or_default());
@@ -111,7 +120,8 @@ fn insert_tokens(bytes: &[u8], handles: &[HandleAt], guest: &mut Guest) -> wasmt
 impl<const N: usize> Lowered<N> {
     pub(crate) fn new(payload: Payload, side: Side) -> Self {
         let streams = payload.streams.into_iter().map(Some).collect();
-        Self { bytes: payload.bytes, streams: Mutex::new(streams), side }
+        let Payload { bytes, home, .. } = payload;
+        Self { bytes, streams: Mutex::new(streams), side, home }
     }
 
     fn lower<T: 'static>(
@@ -120,7 +130,7 @@ impl<const N: usize> Lowered<N> {
         walk: impl FnOnce(&mut Lowerer<'_, '_, T>) -> wasmtime::Result<()>,
     ) -> wasmtime::Result<()> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lowerer = Lowerer::new(cx, &self.bytes, &mut streams)?;
+        let mut lowerer = Lowerer::new(cx, (&self.bytes, self.home.as_ref()), &mut streams)?;
         walk(&mut lowerer).and_then(|()| lowerer.finish()).map_err(|error| self.side.blame(error))
     }
 }

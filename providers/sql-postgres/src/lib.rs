@@ -1,0 +1,113 @@
+//! wicker:sql in PostgreSQL.
+//!
+//! *Consistency* and *durability*: the server's, with the isolation that a transaction asks for. *Failure*: a statement
+//! that fails has no effect, and in a transaction everything after it fails too, until a savepoint or the end; one that is
+//! cut off at its deadline is cancelled at the server, and its connection closed. *Limits*: the server's; values of the
+//! lattice's 16 MiB.
+//!
+//! A link has connections of its own; statements are prepared once on each. Replicable: the state is in the server, and
+//! each process of the provider has connections of its own, so that the bound on them is for each.
+
+mod connect;
+mod decode;
+mod encode;
+mod error;
+mod numeric;
+mod run;
+mod tls;
+mod transaction;
+mod worker;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use sql::{Bounds, Link, PageSize, Pool};
+use wicker_process::Tasks;
+use wicker_provider::lattice::store::record;
+use wicker_provider::{Environment, Interfaces, Provider, ProviderError, Sharing};
+
+use crate::connect::Server;
+
+/// The provider.
+pub struct Postgres {
+    config: Config,
+    tasks: Tasks,
+}
+
+/// What the provider is configured with.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// The database of links that name none: `postgres://user:password@host:port/database`. `sslmode=disable` in it
+    /// goes without TLS, which is the default on this machine only.
+    pub url: Option<String>,
+}
+
+/// What one link is configured with.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LinkConfig {
+    /// The database, as in the provider's config, which is the default.
+    pub url: Option<String>,
+    /// Connections at once, of each process of the provider. 8 by default.
+    pub connections: u16,
+    /// Calls that wait for a connection. 256 by default.
+    pub queue: u16,
+    /// Milliseconds for which a transaction or cursor may be left alone. 15,000 by default.
+    pub idle_ms: u64,
+    /// Rows of a page, at most. 500 by default.
+    pub page_rows: u32,
+}
+
+impl Default for LinkConfig {
+    fn default() -> Self {
+        let Bounds { connections, queue, lease } = Bounds::default();
+        let idle_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        Self { url: None, connections, queue, idle_ms, page_rows: 500 }
+    }
+}
+
+impl Provider for Postgres {
+    const IMPLEMENTATION: &'static str = "sql-postgres";
+    const SHARING: Sharing = Sharing::Replicable;
+    type Config = Config;
+    type LinkConfig = LinkConfig;
+    type Link = Link;
+
+    fn interfaces() -> Interfaces<Link> {
+        sql::interfaces()
+    }
+
+    async fn start(config: Config, environment: Environment) -> Result<Self, ProviderError> {
+        Ok(Self { config, tasks: environment.tasks })
+    }
+
+    async fn link(&self, link: &record::Link, config: LinkConfig) -> Result<Link, ProviderError> {
+        let LinkConfig { url, connections, queue, idle_ms, page_rows } = config;
+        let url = url.or_else(|| self.config.url.clone()).ok_or_else(|| {
+            let why = "neither the link nor the provider has a `url` (postgres://user:password@host/database)";
+            ProviderError::config(why)
+        })?;
+        let page = PageSize { rows: page_rows.max(1) as usize, bytes: sql::PAGE_BYTES };
+        let server = Server::new(&url, &link.source.to_string(), page, self.tasks.clone())?;
+        let bounds = Bounds { connections, queue, lease: Duration::from_millis(idle_ms) };
+        let attempt = format!("cannot connect to PostgreSQL at {}", server.address());
+        let link = Link::new(Pool::new(server, bounds));
+        let checked = link.check().await;
+        checked.map_err(|error| ProviderError::backend(attempt, sql::explain(&error)))?;
+        Ok(link)
+    }
+}
+
+/// A URL may hold a password.
+macro_rules! without_secrets {
+    ($($name:ident)*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+without_secrets!(Postgres Config LinkConfig);

@@ -1,0 +1,7 @@
+//! `sql-postgres` as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wicker_provider::run::<sql_postgres::Postgres>()
+}
