@@ -203,6 +203,7 @@ async fn ask(lattice: &TestLattice, source: &str, target: &str, interface: &str)
         type_hash: TypeHash([0; 8]),
         deadline: Instant::now() + Duration::from_secs(10),
         trace: None,
+        fence: None,
         params: Default::default(),
         streams: Vec::new(),
     };
