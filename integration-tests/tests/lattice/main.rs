@@ -11,6 +11,7 @@
 mod alone;
 mod bodies;
 mod compose;
+mod databases;
 mod degraded;
 mod examples;
 mod failover;
