@@ -8,6 +8,7 @@ static BUILTINS: &[Builtin] = &[
     Builtin::of::<keyvalue_redb::Redb>(),
     Builtin::of::<keyvalue_redis::Redis>(),
     Builtin::of::<keyvalue_nats::Nats>(),
+    Builtin::of::<keyvalue_postgres::Postgres>(),
     Builtin::of::<messaging_nats::Nats>(),
     Builtin::of::<sql_postgres::Postgres>(),
     Builtin::of::<sql_sqlite::Sqlite>(),

@@ -18,11 +18,13 @@ mod tls;
 mod transaction;
 mod worker;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use sql::{Bounds, Link, PageSize, Pool};
 use wicker_process::Tasks;
+use wicker_provider::lattice::id::ObjectId;
 use wicker_provider::lattice::store::record;
 use wicker_provider::{Environment, Interfaces, Provider, ProviderError, Sharing};
 
@@ -88,15 +90,37 @@ impl Provider for Postgres {
             let why = "neither the link nor the provider has a `url` (postgres://user:password@host/database)";
             ProviderError::config(why)
         })?;
-        let page = PageSize { rows: page_rows.max(1) as usize, bytes: sql::PAGE_BYTES };
-        let server = Server::new(&url, &link.source.to_string(), page, self.tasks.clone())?;
         let bounds = Bounds { connections, queue, lease: Duration::from_millis(idle_ms) };
-        let attempt = format!("cannot connect to PostgreSQL at {}", server.address());
-        let link = Link::new(Pool::new(server, bounds));
-        let checked = link.check().await;
-        checked.map_err(|error| ProviderError::backend(attempt, sql::explain(&error)))?;
-        Ok(link)
+        let target = Target { url: &url, source: &link.source, bounds, page_rows };
+        connect(target, self.tasks.clone()).await.map(Link::new)
     }
+}
+
+/// A database, and how a link may use it. For providers of other interfaces too, whose backend is PostgreSQL.
+pub struct Target<'a> {
+    /// `postgres://user:password@host:port/database`.
+    pub url: &'a str,
+    /// Whose link it is: what the server shows as the application.
+    pub source: &'a ObjectId,
+    /// Of the pool.
+    pub bounds: Bounds,
+    /// Rows of a page, at most.
+    pub page_rows: u32,
+}
+
+/// A pool of connections, of which one has been made to see that it can be.
+///
+/// # Errors
+/// The URL is none, or the server does not let us in.
+pub async fn connect(target: Target<'_>, tasks: Tasks) -> Result<Arc<Pool>, ProviderError> {
+    let Target { url, source, bounds, page_rows } = target;
+    let page = PageSize { rows: page_rows.max(1) as usize, bytes: sql::PAGE_BYTES };
+    let server = Server::new(url, &source.to_string(), page, tasks)?;
+    let attempt = format!("cannot connect to PostgreSQL at {}", server.address());
+    let pool = Pool::new(server, bounds);
+    let taken = pool.take().await.map(drop);
+    taken.map_err(|error| ProviderError::backend(attempt, sql::explain(&error)))?;
+    Ok(pool)
 }
 
 /// A URL may hold a password.
@@ -111,3 +135,9 @@ macro_rules! without_secrets {
 }
 
 without_secrets!(Postgres Config LinkConfig);
+
+impl std::fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("source", self.source).finish_non_exhaustive()
+    }
+}

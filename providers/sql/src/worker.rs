@@ -127,10 +127,10 @@ impl Session {
     }
 
     /// Asks for something and waits for the answer. Dropping the future ends the statement.
-    pub(crate) async fn ask<T>(
-        &self,
-        command: impl FnOnce(Reply<T>) -> Command,
-    ) -> Result<T, Error> {
+    ///
+    /// # Errors
+    /// What the worker says; [`Error::Gone`] where it takes no more, [`Error::Lost`] where it ended meanwhile.
+    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let wanted = Wanted(Arc::default());
         let reply = Reply { answer, is_unwanted: Arc::clone(&wanted.0) };
@@ -147,7 +147,8 @@ impl Session {
     }
 
     /// The id of a new cursor.
-    pub(crate) fn next_cursor(&self) -> CursorId {
+    #[must_use]
+    pub fn next_cursor(&self) -> CursorId {
         self.cursors.fetch_add(1, Ordering::Relaxed)
     }
 }

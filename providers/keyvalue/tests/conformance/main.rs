@@ -14,6 +14,7 @@ mod redis_server;
 mod setting;
 
 use keyvalue_nats::Nats;
+use keyvalue_postgres::Postgres;
 use keyvalue_redb::Redb;
 use keyvalue_redis::Redis;
 use wicker_lattice::call::{CallError, Status};
@@ -21,6 +22,7 @@ use wicker_lattice::id::ProcessId;
 use wicker_lattice::testing::NatsServer;
 use wicker_lattice::token::{Issuer, Verifier};
 use wicker_provider::process::{REGISTER, Registered, Registration};
+use wicker_provider::testing::PostgresServer;
 
 use crate::laws::keep_all;
 use crate::redis_server::RedisServer;
@@ -58,6 +60,28 @@ async fn redis_as_a_process_keeps_the_laws() {
     let (nats, redis) = (NatsServer::start().await, RedisServer::start());
     let provider = Process::start::<Redis>(&nats, serde_json::json!({})).await;
     keep_all(&provider.links(&[("url", redis.url())])).await;
+    provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_in_process_keeps_the_laws() {
+    let server = PostgresServer::start();
+    let config = serde_json::json!({ "url": server.url() });
+    let provider = InProcess::start::<Postgres>(config.clone(), None).await;
+    let replica = InProcess::start::<Postgres>(config, None).await;
+    // Both may make the table at once.
+    let (links, others) = (provider.links(&[]), replica.links(&[]));
+    let (one, other) = tokio::join!(links.open(&[]), others.open(&[]));
+    keep_all(&provider.links(&[("prefix", "a/")])).await;
+    one.set("shared", "k", "1").await;
+    assert_eq!(other.get("shared", "k").await.as_deref(), Some("1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_as_a_process_keeps_the_laws() {
+    let (nats, server) = (NatsServer::start().await, PostgresServer::start());
+    let provider = Process::start::<Postgres>(&nats, serde_json::json!({})).await;
+    keep_all(&provider.links(&[("url", &server.url())])).await;
     provider.end().await;
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn become_provider() {
     let code = match std::env::var(VARIABLE).as_deref() {
         Ok("keyvalue-redb") => run::<keyvalue_redb::Redb>(),
         Ok("keyvalue-redis") => run::<keyvalue_redis::Redis>(),
+        Ok("keyvalue-postgres") => run::<keyvalue_postgres::Postgres>(),
         Ok("keyvalue-nats") => run::<keyvalue_nats::Nats>(),
         _ => return,
     };

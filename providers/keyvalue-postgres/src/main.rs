@@ -1,0 +1,7 @@
+//! `keyvalue-postgres` as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wicker_provider::run::<keyvalue_postgres::Postgres>()
+}
