@@ -79,6 +79,50 @@ links:
       config: { connections: '2', queue: '0', idle-ms: '2000' }
 ";
 
+/// A database that two hosts serve; a transaction is on one of them.
+const SHARED: &str = "
+application: bank
+components:
+  teller:
+    image: '{guests}/teller.wasm'
+    placement: { labels: { role: work } }
+providers:
+  vault:
+    builtin: sql-postgres
+    replicas: 2
+    config: { url: 'URL' }
+    placement: { labels: { role: edge } }
+links:
+  teller:
+    wicker:sql:
+      target: vault
+      config: { connections: '2', queue: '0' }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transaction_stays_on_the_host_that_began_it() {
+    let (lattice, server) = (TestLattice::start().await, PostgresServer::start());
+    let _first = lattice.host(&["--label", "role=edge"]).await;
+    let _second = lattice.host(&["--label", "role=edge"]).await;
+    let _worker = lattice.host(&["--label", "role=work"]).await;
+    let manifest = lattice.manifest("bank", &SHARED.replace("URL", &server.url()));
+    lattice.wicker(&["deploy", &manifest]).await;
+    assert_eq!(ask(&lattice, "open", &[]).await, Ok("ok".to_owned()));
+    // Whichever host begins one, all that follows goes there: the other knows nothing of it. A connection whose transaction
+    // was dropped is rolled back before it is free, so now and then there is none.
+    eventually("many transactions", || async {
+        (ask(&lattice, "forget", &["5"]).await.ok()? == "ok").then_some(())
+    })
+    .await;
+    for amount in 1..=10 {
+        eventually("the teller pays", || async {
+            (ask(&lattice, "pay", &[]).await.ok()? == "ok").then_some(())
+        })
+        .await;
+        assert_eq!(ask(&lattice, "amount", &[]).await, Ok(format!("ok({amount})")));
+    }
+}
+
 /// Calls the teller: what it said, or why not.
 async fn ask(lattice: &TestLattice, function: &str, more: &[&str]) -> Result<String, String> {
     let call = ["call", "bank/teller", &format!("test:teller/teller.{function}")];

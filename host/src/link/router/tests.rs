@@ -128,6 +128,33 @@ async fn local_target_is_called_here() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_for_what_a_process_keeps_goes_there_and_nowhere_else() {
+    let (here, first, second) =
+        (Scripted::new(&[None]), Scripted::new(&[None]), Scripted::new(&[None]));
+    let (router, table) = router(&[&first, &second], None);
+    table.put_local(&target(), Local::Boundary(Arc::clone(&here) as Arc<dyn Invoke>));
+    for _ in 0..20 {
+        router.invoke_at(process(2), call()).await.unwrap();
+    }
+    assert_eq!((here.calls(), first.calls(), second.calls()), (0, 0, 20));
+    // This host's own is known by no place: what runs here says whether the handle is its.
+    router.invoke_at(process(0), call()).await.unwrap();
+    assert_eq!((here.calls(), first.calls(), second.calls()), (1, 0, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_kept_is_gone_with_it() {
+    for status in [Status::Unavailable, Status::Draining] {
+        let (first, second) = (Scripted::new(&[Some(status)]), Scripted::new(&[None]));
+        let (router, _table) = router(&[&first, &second], None);
+        let error = router.invoke_at(process(1), call()).await.unwrap_err();
+        assert_eq!((error.status, second.calls()), (Status::Gone, 0));
+        let unknown = router.invoke_at(process(9), call()).await.unwrap_err();
+        assert_eq!((unknown.status, second.calls()), (Status::Gone, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_did_not_run_here_is_tried_elsewhere() {
     for status in [Status::Unavailable, Status::Overloaded, Status::Draining] {
         let (here, there) = (Scripted::new(&[Some(status)]), Scripted::new(&[None]));
