@@ -62,10 +62,10 @@ fn frames_read_back_as_written() {
 
 #[test]
 fn statuses_read_back_as_written() {
-    let codes: Vec<u8> = (1..=12).collect();
+    let codes: Vec<u8> = (1..=13).collect();
     assert!(codes.iter().all(|code| status_from_code(*code).map(status_code) == Some(*code)));
     assert_eq!(status_from_code(0), None);
-    assert_eq!(status_from_code(13), None);
+    assert_eq!(status_from_code(14), None);
 }
 
 #[test]

@@ -70,11 +70,7 @@ impl Buckets {
         prefix: String,
         allowed: Vec<String>,
     ) -> Result<Self, ProviderError> {
-        let made = async {
-            let connection = pool.take().await?;
-            connection.ask(|reply| Command::Script(TABLE.to_owned(), reply)).await
-        };
-        made.await.map_err(|error| {
+        pool.run_script(TABLE.to_owned()).await.map_err(|error| {
             ProviderError::backend("cannot make the table `wicker_keyvalue`", explain(&error))
         })?;
         Ok(Self { pool, prefix, allowed })
@@ -92,29 +88,13 @@ impl Buckets {
     }
 
     async fn run(&self, text: &str, parameters: Vec<Value>) -> Result<u64, Failure> {
-        let statement = Statement { text: text.to_owned(), parameters };
-        let done = async {
-            let connection = self.pool.take().await?;
-            connection.ask(|reply| Command::Execute(statement, reply)).await
-        };
-        done.await.map_err(|error| failure(&error))
+        let done = self.pool.execute(text.to_owned(), parameters).await;
+        done.map_err(|error| failure(&error))
     }
 
     async fn rows(&self, text: &str, parameters: Vec<Value>) -> Result<Vec<Vec<Value>>, Failure> {
-        let statement = Statement { text: text.to_owned(), parameters };
-        let done = async {
-            let connection = self.pool.take().await?;
-            let id = connection.next_cursor();
-            let first = connection.ask(|reply| Command::Query(statement, id, reply)).await?;
-            let (mut rows, mut is_last) = (first.page.rows, first.page.is_last);
-            while !is_last {
-                let page = connection.ask(|reply| Command::Next(id, reply)).await?;
-                rows.extend(page.rows);
-                is_last = page.is_last;
-            }
-            Ok(rows)
-        };
-        done.await.map_err(|error| failure(&error))
+        let all = self.pool.query(text.to_owned(), parameters).await;
+        all.map(|all| all.rows).map_err(|error| failure(&error))
     }
 
     /// All of these, or none.

@@ -1,4 +1,4 @@
-//! wicker:sql in PostgreSQL.
+//! wicker:sql in PostgreSQL, and wasmcloud:postgres for components that were built for it.
 //!
 //! *Consistency* and *durability*: the server's, with the isolation that a transaction asks for. *Failure*: a statement
 //! that fails has no effect, and in a transaction everything after it fails too, until a savepoint or the end; one that is
@@ -16,6 +16,7 @@ mod numeric;
 mod run;
 mod tls;
 mod transaction;
+pub mod wasmcloud;
 mod worker;
 
 use std::sync::Arc;
@@ -77,7 +78,7 @@ impl Provider for Postgres {
     type Link = Link;
 
     fn interfaces() -> Interfaces<Link> {
-        sql::interfaces()
+        sql::interfaces().and(wasmcloud::interfaces())
     }
 
     async fn start(config: Config, environment: Environment) -> Result<Self, ProviderError> {

@@ -11,6 +11,7 @@ mod link;
 pub mod pool;
 pub mod text;
 mod transaction;
+mod whole;
 pub mod worker;
 
 wicker_provider::bindgen!({
@@ -22,6 +23,7 @@ pub use crate::cursor::Cursor;
 pub use crate::link::Link;
 pub use crate::pool::{Bounds, Connect, Pool};
 pub use crate::transaction::Transaction;
+pub use crate::whole::Rows;
 /// Bytes of a page, roughly: what goes into one message in most lattices.
 pub const PAGE_BYTES: usize = 512 << 10;
 

@@ -25,6 +25,12 @@ impl Link {
         Self { pool }
     }
 
+    /// Its connections.
+    #[must_use]
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
     /// Connects once, to see whether it can be done.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod shop;
 mod sqlite;
 mod transactions;
 mod values;
+mod wasmcloud;
 
 use sql_postgres::Postgres;
 use sql_sqlite::Sqlite;
@@ -22,7 +23,9 @@ use wicker_lattice::testing::NatsServer;
 use wicker_provider::Builtin;
 use wicker_provider::testing::{InProcess, Links, PostgresServer, Process, become_provider};
 
-const PACKAGE: &str = "wicker:sql@0.1.0";
+const PACKAGE: &str = "wicker:sql@0.1";
+
+const WASMCLOUD: &str = "wasmcloud:postgres@0.1.1-draft";
 
 /// What a process started by these tests becomes: a provider. Without its variable it is a test of nothing.
 #[test]
@@ -62,6 +65,7 @@ async fn postgres_in_process_keeps_the_laws() {
     let config = serde_json::json!({ "url": server.url() });
     let provider = InProcess::start::<Postgres>(config, None).await;
     keep_all(&provider.links(PACKAGE, &[])).await;
+    wasmcloud::keep_all(&provider.links(WASMCLOUD, &[])).await;
     postgres::keep_all(&provider.links(PACKAGE, &[]), server).await;
 }
 
@@ -71,6 +75,7 @@ async fn postgres_as_a_process_keeps_the_laws() {
     let mut provider = Process::start::<Postgres>(&nats, serde_json::json!({})).await;
     let url = server.url();
     keep_all(&provider.links(PACKAGE, &[("url", &url)])).await;
+    wasmcloud::keep_all(&provider.links(WASMCLOUD, &[("url", &url)])).await;
     let begun = transactions::begin_for_good(&provider.links(PACKAGE, &[("url", &url)])).await;
     provider.kill();
     let provider = provider.start_again::<Postgres>().await;
