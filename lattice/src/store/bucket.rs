@@ -116,7 +116,7 @@ impl Store {
         self.spec.stream.cached_info().created.to_string()
     }
 
-    fn bucket(&self, bucket: Bucket) -> &kv::Store {
+    pub(super) fn bucket(&self, bucket: Bucket) -> &kv::Store {
         match bucket {
             Bucket::Spec => &self.spec,
             Bucket::Status => &self.status,

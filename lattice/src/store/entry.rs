@@ -59,7 +59,10 @@ pub(super) fn encode<R: Record>(key: &str, record: &R) -> Result<Bytes, StoreErr
     json.map(Into::into).map_err(|source| StoreError::Unreadable { key: key.to_owned(), source })
 }
 
-pub(super) fn decode<R: Record>(key: &str, value: &[u8]) -> Result<R, StoreError> {
+pub(super) fn decode<R: serde::de::DeserializeOwned>(
+    key: &str,
+    value: &[u8],
+) -> Result<R, StoreError> {
     serde_json::from_slice(value)
         .map_err(|source| StoreError::Unreadable { key: key.to_owned(), source })
 }

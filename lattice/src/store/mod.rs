@@ -3,7 +3,8 @@
 //! Two buckets: *spec* (what should be; written by the command line and the reconciler; with history) and *status*
 //! (what is; each key written only by the process it names, and removed by the leader once that is dead), and an
 //! object store for the bytes of components. [`record`] holds the values, [`key`] the keys, [`lease`] the rule that says who is alive. `open` finds
-//! the buckets, `bucket` reads and writes, `watch` tells of changes, `image` moves the bytes.
+//! the buckets, `bucket` reads and writes, `watch` tells of changes, `image` moves the bytes,
+//! `values` is everything at once, for backups.
 
 #[cfg(feature = "nats")]
 mod bucket;
@@ -16,6 +17,8 @@ pub mod lease;
 #[cfg(feature = "nats")]
 mod open;
 pub mod record;
+#[cfg(feature = "nats")]
+mod values;
 #[cfg(feature = "nats")]
 mod watch;
 
