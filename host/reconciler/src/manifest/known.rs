@@ -91,7 +91,11 @@ pub(super) static MANIFEST: Section = section(
 
 pub(super) static COMPONENT: Section = section(
     &[
-        field("image", Text, "A component file, relative to the manifest."),
+        field(
+            "image",
+            Text,
+            "A component file, relative to the manifest; oci://HOST/REPOSITORY:TAG; or https://.",
+        ),
         field("digest", Text, "sha256: and 64 hexadecimal digits: the file must be this one."),
         field("replicas", Replicas, "On how many hosts it runs, or every. Default: 1."),
         field("placement", SectionOr(&PLACEMENT, None), "On which hosts it runs."),

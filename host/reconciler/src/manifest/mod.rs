@@ -12,6 +12,7 @@ mod ready;
 mod schema;
 mod sections;
 mod targets;
+mod wadm;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub struct Manifest {
     pub routes: Vec<Route>,
     /// `exports:`.
     pub exports: Vec<Export>,
+    /// What the file says that does nothing here.
+    pub warnings: Problems,
 }
 
 /// One entry of `components:`.
@@ -223,7 +226,7 @@ pub fn parse(source: &Source) -> Result<Manifest, Problems> {
     let mut problems = Problems::default();
     let manifest = read(source, &mut problems);
     match manifest {
-        Some(manifest) if !problems.has_errors() => Ok(manifest),
+        Some(manifest) if !problems.has_errors() => Ok(Manifest { warnings: problems, ..manifest }),
         _ => Err(problems.sorted()),
     }
 }
@@ -242,6 +245,10 @@ fn read(source: &Source, problems: &mut Problems) -> Option<Manifest> {
         }
     }
     match root {
+        Some(root) if wadm::is_wadm(&root) => {
+            let root = wadm::translate(&root, &mut fields::Reader { source, problems });
+            sections::manifest(source, &root, problems)
+        }
         Some(root) => sections::manifest(source, &root, problems),
         None if problems.len() > found => None,
         None => {

@@ -48,6 +48,7 @@ pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) ->
         links,
         routes,
         exports,
+        warnings: Problems::default(),
     })
 }
 

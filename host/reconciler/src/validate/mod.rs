@@ -95,6 +95,7 @@ pub fn validate(
     let mut problems = Problems::default();
     let batch = Batch { manifests, facts };
     batch.check_applications(&mut problems);
+    manifests.iter().for_each(|manifest| problems.extend(manifest.warnings.clone()));
     let desired = manifests.iter().map(|manifest| batch.desired(manifest, &mut problems)).collect();
     let problems = problems.sorted();
     if problems.has_errors() { Err(problems) } else { Ok((desired, problems)) }
