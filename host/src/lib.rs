@@ -7,6 +7,7 @@
 //!
 //! Only [`provider::registry`] names concrete providers, and only [`cli`] prints.
 
+pub mod backup;
 pub mod bare;
 pub mod cli;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod execute;
 pub mod fence;
 mod hand_over;
 pub mod host;
+pub mod image;
 pub mod ingress;
 pub mod inventory;
 pub mod link;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::nats::{Nats, NatsConfig};
 use wicker_lattice::store::{Record as _, Store, key, record};
@@ -143,9 +143,25 @@ impl TestLattice {
     ///
     /// # Panics
     /// The program does not run, or prints what is not JSON.
-    #[expect(clippy::expect_used, reason = "these are bugs of the test or of the program")]
     pub async fn try_wicker(&self, args: &[&str]) -> Result<Value, String> {
-        let output = self.verb(args).await;
+        self.wicker_with(&[], args).await
+    }
+
+    /// As [`TestLattice::try_wicker`], with environment variables.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    #[expect(clippy::expect_used, reason = "these are bugs of the test or of the program")]
+    pub async fn wicker_with(
+        &self,
+        environment: &[(&str, &Path)],
+        args: &[&str],
+    ) -> Result<Value, String> {
+        let output = self.command(args).envs(environment.iter().copied()).output().await;
+        let output = output.expect("wicker runs");
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
@@ -165,13 +181,14 @@ impl TestLattice {
 
     #[expect(clippy::expect_used, reason = "a program that does not run fails the test")]
     async fn verb(&self, args: &[&str]) -> Output {
-        wicker()
-            .args(["--nats", self.nats.url(), "--lattice", NAME, "--output", "json"])
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .await
-            .expect("wicker runs")
+        self.command(args).output().await.expect("wicker runs")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = wicker();
+        command.args(["--nats", self.nats.url(), "--lattice", NAME, "--output", "json"]);
+        command.args(args).stdin(Stdio::null());
+        command
     }
 
     /// Runs a verb that prints one JSON document a line.

@@ -10,7 +10,9 @@ mod files;
 mod host;
 mod lattice;
 mod machines;
+mod namespaces;
 mod redis;
+mod registry;
 mod wait;
 mod web;
 
@@ -19,6 +21,8 @@ pub use events::TestEvents;
 pub use host::{TestHost, compile, program};
 pub use lattice::TestLattice;
 pub use machines::{TestMachines, verb};
+pub use namespaces::{Cut, Namespaces};
 pub use redis::Redis;
+pub use registry::Registry;
 pub use wait::{WAIT, eventually};
 pub use web::{Answer, Web};

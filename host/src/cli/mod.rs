@@ -4,6 +4,7 @@
 //! prints for people or scripts goes through [`out`].
 
 mod application;
+pub mod backup;
 pub mod call;
 pub mod compile;
 pub mod deploy;
@@ -22,6 +23,8 @@ pub mod out;
 pub mod pause;
 pub mod provider;
 pub mod ps;
+pub mod push;
+pub mod restore;
 pub mod rollback;
 pub mod run;
 pub mod scale;
@@ -125,6 +128,12 @@ pub enum Command {
     Resume(pause::Args),
     /// Have a host hand over what it runs and take no new work, without stopping it.
     Drain(drain::Args),
+    /// Put a component into a registry, from which manifests name it as `oci://...`.
+    Push(push::Args),
+    /// Write the lattice's state to a file: what should be, and the components.
+    Backup(backup::Args),
+    /// Put back what `wicker backup` wrote.
+    Restore(restore::Args),
     /// Show hosts, components, providers, links and routes.
     Ps(ps::Args),
     /// Show one component, provider, host or `.wasm` file, whole.
@@ -178,6 +187,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => Box::pin(pause::resume(args, cli.global)).await,
         Command::Drain(args) => Box::pin(drain::run(args, cli.global)).await,
         Command::Undeploy(args) => Box::pin(undeploy::run(args, cli.global)).await,
+        Command::Push(args) => Box::pin(push::run(args, cli.global)).await,
+        Command::Backup(args) => Box::pin(backup::run(args, cli.global)).await,
+        Command::Restore(args) => Box::pin(restore::run(args, cli.global)).await,
         Command::Ps(args) => Box::pin(ps::run(args, cli.global)).await,
         Command::Inspect(args) => Box::pin(inspect::run(args, cli.global)).await,
         Command::Link(args) => Box::pin(link::run(args, cli.global)).await,

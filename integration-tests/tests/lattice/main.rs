@@ -9,6 +9,7 @@
 )]
 
 mod alone;
+mod backup;
 mod bodies;
 mod compose;
 mod databases;
@@ -16,6 +17,7 @@ mod degraded;
 mod examples;
 mod failover;
 mod generations;
+mod images;
 mod isolation;
 mod keep;
 mod languages;
@@ -24,6 +26,7 @@ mod lost;
 mod machines;
 mod messages;
 mod operate;
+mod partitions;
 mod processes;
 mod ready;
 mod secrets;

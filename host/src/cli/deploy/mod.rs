@@ -2,6 +2,7 @@
 //!
 //! Read, validate, plan, write, wait. Each write is checked by revision; whoever loses a race reads and plans again.
 
+mod files;
 mod images;
 mod progress;
 pub(super) mod report;
@@ -39,7 +40,8 @@ pub(super) const RACES_LOST: &str = "cannot write the deployment: others keep ch
 /// What `wicker deploy` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Application manifests. What they link to each other may be deployed in one go.
+    /// Application manifests, and directories of them: every `.yaml` and `.yml` there. What they link to each other may be
+    /// deployed in one go.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// A partial manifest to lay over the manifest: what differs in this environment. Repeatable; needs exactly one FILE.
@@ -71,6 +73,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// A file cannot be read, or its [`Problems`].
 pub fn read_manifests(files: &[PathBuf], overlays: &[PathBuf]) -> anyhow::Result<Vec<Manifest>> {
+    let files = files::expand(files)?;
     anyhow::ensure!(
         overlays.is_empty() || files.len() == 1,
         "--overlay is laid over one manifest, and {} are given: run the verb once for each",
@@ -80,7 +83,7 @@ pub fn read_manifests(files: &[PathBuf], overlays: &[PathBuf]) -> anyhow::Result
         overlays.iter().map(|file| read_source(file, "overlay")).collect::<Result<_, _>>()?;
     let mut problems = Problems::default();
     let mut manifests = Vec::with_capacity(files.len());
-    for file in files {
+    for file in &files {
         let source = read_source(file, "manifest")?;
         match manifest::parse(&source.with_overlays(overlays.clone())) {
             Ok(manifest) => manifests.push(manifest),
@@ -170,7 +173,9 @@ async fn write(
     index: usize,
 ) -> anyhow::Result<Written> {
     for _ in 0..ATTEMPTS {
-        let planned = plan_one(session, manifests, images, index).await?;
+        let mut planned = plan_one(session, manifests, images, index).await?;
+        let notes = images.notes(&planned.desired, &planned.inventory);
+        planned.plan.notes.splice(0..0, notes);
         inventory::require_hosts(session, &planned.inventory)?;
         images.upload(session, &planned.desired).await?;
         if let Some(written) = Written::write(session, planned).await? {

@@ -23,7 +23,7 @@ pub(super) fn config(args: Args, global: Global) -> anyhow::Result<HostConfig> {
         );
     }
     refuse_contradictions(&args, &global)?;
-    if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
+    if let Some(missing) = args.files.iter().find(|file| !file.exists()) {
         bail!("cannot read {}: no such file", missing.display());
     }
     let nats_listen = args.nats_listen.as_deref();

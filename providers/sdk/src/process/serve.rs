@@ -118,16 +118,20 @@ pub async fn serve(
     let follower = Follower::new((&launch.id, &store), &instance, &gate, &tasks);
     let status = join(builtin, &launch, (&nats, &store), (&instance, follower), &tasks).await?;
     info!(id = %launch.id, process = %launch.process, "provider is ready");
+    told_to_end(end, &mut signals, &tasks).await;
+    info!(id = %launch.id, "provider drains");
+    Serving { rpc, instance, status, tasks }.drain(signals).await;
+    Ok(())
+}
 
+/// Resolves when the provider is to end, for whatever reason.
+async fn told_to_end(end: impl Future<Output = ()>, signals: &mut StopSignals, tasks: &Tasks) {
     tokio::select! {
         // Cancel-safe, all: nothing is lost that anybody needs.
         () = end => {}
         () = signals.recv() => {}
         () = tasks.stopping() => {}
     }
-    info!(id = %launch.id, "provider drains");
-    Serving { rpc, instance, status, tasks }.drain(signals).await;
-    Ok(())
 }
 
 /// A provider that answers calls.
