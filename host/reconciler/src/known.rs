@@ -59,6 +59,7 @@ pub fn default_provider(import: &InterfaceName) -> Option<&'static str> {
         ("wasi", "keyvalue") => Some("keyvalue-redb"),
         ("wasmcloud" | "wicker", "messaging") => Some("messaging-nats"),
         ("wicker", "sql") => Some("sql-sqlite"),
+        ("wicker", "blobstore") => Some("blobstore-fs"),
         _ => None,
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn links(peers: &[Peer], existing: &[Link]) -> Vec<Link> {
 
 /// The default provider that a link leads to, if it leads to one.
 pub(super) fn default_of(link: &Link) -> Option<&'static str> {
-    ["keyvalue-redb", "messaging-nats", "sql-sqlite", "http-client"]
+    ["keyvalue-redb", "messaging-nats", "sql-sqlite", "blobstore-fs", "http-client"]
         .into_iter()
         .find(|name| ObjectId::bare(name).is_ok_and(|default| default == link.target))
 }

@@ -5,6 +5,7 @@ use wicker_reconciler::inventory::{Builtin as Facts, Builtins};
 
 /// By name, as manifests and the command line know them.
 static BUILTINS: &[Builtin] = &[
+    Builtin::of::<blobstore_fs::Files>(),
     Builtin::of::<keyvalue_redb::Redb>(),
     Builtin::of::<keyvalue_redis::Redis>(),
     Builtin::of::<keyvalue_nats::Nats>(),
