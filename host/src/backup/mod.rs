@@ -1,6 +1,6 @@
 //! The lattice's state in a file: what should be, and the components. Not what is, nor where it runs: that follows.
 //!
-//! `file` writes and reads the format, [`put_back`] adapts what was read to the lattice that it goes to.
+//! `file` writes and reads the format, `put_back` adapts what was read to the lattice that it goes to.
 
 mod file;
 mod put_back;
