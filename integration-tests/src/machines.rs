@@ -85,6 +85,12 @@ impl TestMachines {
         serde_json::from_str::<Value>(&text).ok()?.get("role").cloned()
     }
 
+    /// Waits until machine `number` runs a server that is to keep the state with two others.
+    pub async fn is_forming(&self, number: u8) {
+        let file = self.data(number).join("nats/forming.pid");
+        eventually("a server is formed", || async { file.exists().then_some(()) }).await;
+    }
+
     /// Waits until machines 1 to 3 keep the state together, and all their servers answer.
     pub async fn are_three(&self) {
         eventually("three machines keep the state", || async {
@@ -115,23 +121,20 @@ pub async fn verb(host: &LoneHost, args: &[&str]) -> Result<Value, String> {
 }
 
 impl LoneHost {
-    /// The machine loses its power: host and NATS server are gone at once.
+    /// The machine loses its power: host and NATS servers are gone at once.
     ///
     /// # Panics
-    /// They run no longer.
+    /// The host runs no longer.
     #[expect(clippy::expect_used, reason = "the processes are ours and run")]
     pub async fn lose(mut self) {
-        let server = std::fs::read_to_string(self.data.join("nats.pid")).expect("it runs a server");
-        let server = server.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
         self.child.start_kill().expect("the host runs");
-        kill_process(server, Signal::KILL).expect("the server runs");
         self.child.wait().await.expect("the host has ended");
     }
 }
 
 impl Drop for LoneHost {
     fn drop(&mut self) {
-        // A host that is killed leaves its server to the next one; after a test there is none.
+        // A host that is killed leaves its servers to the next one; after a test there is none.
         for name in ["nats.pid", "nats/forming.pid", "nats/frozen.pid"] {
             let pid = std::fs::read_to_string(self.data.join(name)).unwrap_or_default();
             let pid = pid.trim().parse().ok().and_then(Pid::from_raw);

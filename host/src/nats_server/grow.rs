@@ -17,6 +17,7 @@ use wicker_lattice::store::{Record as _, Store, key};
 use super::config::USER;
 use super::join_line::JoinSecret;
 use super::keeper::Keeping;
+use super::machine::Machine;
 use super::managed::NatsServer;
 use super::place::{Role, Trio};
 
@@ -47,7 +48,7 @@ impl Keeping {
         if outcome.is_err() {
             self.waits_until = Some(Instant::now() + FORMING_TIMEOUT);
             if self.role() == Some(Role::Alone) {
-                self.back_to_alone().await?;
+                self.back_to_alone(&servers.id).await?;
             }
         }
         outcome
@@ -98,7 +99,8 @@ impl Keeping {
     }
 
     /// Nothing has changed, and whoever had begun to follow is told so.
-    async fn back_to_alone(&mut self) -> anyhow::Result<()> {
+    async fn back_to_alone(&mut self, id: &str) -> anyhow::Result<()> {
+        Machine::forget(&self.data, id);
         self.ensure_server().await?;
         let entry = self.member.store.get::<Servers>(key::SERVERS).await?;
         if let Some(entry) = entry.filter(|entry| !entry.record.is_formed) {
@@ -123,6 +125,10 @@ impl Keeping {
             if is_called_off || Instant::now() > deadline {
                 drop(to);
                 forming.stop().await;
+                // What may count yet must stay: others may have relied on this copy.
+                if is_called_off {
+                    Machine::forget(&self.data, &servers.id);
+                }
                 bail!("the three were not formed");
             }
             sleep(LOOK_EVERY).await;

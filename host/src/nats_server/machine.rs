@@ -137,6 +137,14 @@ impl Machine {
         start_beside(data, "forming", &program, &config).await
     }
 
+    /// Removes what a server of an attempt that came to nothing has kept.
+    pub(super) fn forget(data: &DataDir, id: &str) {
+        let trio = Trio { id: id.to_owned(), addresses: Vec::new() };
+        if let Ok(nats) = data.subdir("nats") {
+            let _ = std::fs::remove_dir_all(trio_store(&nats, &trio));
+        }
+    }
+
     /// Starts a server over what this machine kept alone, for nobody but who knows `password`.
     pub(super) async fn start_frozen(
         &self,

@@ -115,6 +115,31 @@ async fn three_machines_keep_the_state_and_any_one_of_them_may_be_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn first_machine_that_is_lost_while_the_three_are_formed_goes_on_with_it() {
+    let machines = TestMachines::with(NatsServer::installed().remove(0));
+    let first = machines.start(1, None).await;
+    let manifest = machines.folder().join("hello.yaml");
+    let image = artifacts::example("hello").display().to_string();
+    std::fs::write(&manifest, format!("application: hello\ncomponents:\n  hello: {image}\n"))
+        .unwrap();
+    verb(&first, &["deploy", manifest.to_str().unwrap()]).await.unwrap();
+    let before = verb(&first, &["history", "hello"]).await.unwrap();
+    let join = first.join().to_owned();
+    let _second = machines.start(2, Some(&join)).await;
+    let third = machines.start(3, Some(&join)).await;
+    machines.is_forming(1).await;
+    first.lose().await;
+    let first = machines.start(1, None).await;
+    machines.are_three().await;
+    for host in [&first, &third] {
+        let after = eventually("the state is there", || async {
+            verb(host, &["history", "hello"]).await.ok()
+        });
+        assert_eq!(after.await, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn machine_without_the_secret_is_not_let_in() {
     let machines = TestMachines::with(NatsServer::installed().remove(0));
     let first = machines.start(1, None).await;

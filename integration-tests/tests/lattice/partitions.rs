@@ -54,6 +54,10 @@ async fn machine_that_is_cut_off_serves_on_and_nothing_is_to_be_repaired_after()
     })
     .await;
     deploy(&net, 1, &hosts[0], 1).await;
+    eventually("all three run it", || async {
+        (ready(&net, 1, &hosts[0]).await? == 3).then_some(())
+    })
+    .await;
     let cuts = [(1, Cut::Both), (2, Cut::Outgoing), (3, Cut::Incoming)];
     for (version, (lost, cut)) in (2..).zip(cuts) {
         let other = lost % 3 + 1;
