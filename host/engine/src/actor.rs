@@ -51,6 +51,8 @@ pub struct Actor {
 pub struct Stats {
     /// Calls under way.
     pub running: usize,
+    /// Instances kept for the next calls.
+    pub warm: usize,
     /// Calls answered, well or badly.
     pub calls: u64,
     /// Of those, how many failed in the lattice's terms.
@@ -88,7 +90,7 @@ impl Actor {
             links: ArcSwap::from_pointee(links.into()),
             admission: Admission::new(&config.limits),
             template,
-            warm: Arc::new(Warm::new(config.warm)),
+            warm: Warm::new(config.warm, config.idle, &config.tasks),
             config,
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -118,6 +120,7 @@ impl Actor {
     pub fn stats(&self) -> Stats {
         Stats {
             running: self.admission.running(),
+            warm: self.warm.len(),
             calls: self.calls.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
         }

@@ -14,6 +14,9 @@ use wicker_process::Tasks;
 
 use crate::log::LogSink;
 
+/// How long a warm instance may wait for its next call when nobody said otherwise.
+pub const DEFAULT_IDLE: Duration = Duration::from_secs(300);
+
 /// Settings of a whole engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -109,6 +112,8 @@ pub struct ActorConfig {
     pub grants: record::Grants,
     /// Instances kept between calls; 0: a fresh instance per call.
     pub warm: usize,
+    /// How long such an instance may wait for its next call; then it is dropped, and its memory with it.
+    pub idle: Duration,
     /// Its `wasi:config` values.
     pub config: BTreeMap<String, String>,
     /// What [`Actor::probe`](crate::Actor::probe) asks; `None`: nothing.
@@ -130,6 +135,7 @@ impl ActorConfig {
             limits: Limits::default(),
             grants: record::Grants::default(),
             warm: 0,
+            idle: DEFAULT_IDLE,
             config: BTreeMap::new(),
             ready: None,
             fence: None,

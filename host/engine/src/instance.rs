@@ -2,14 +2,17 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::{Instant as Moment, sleep_until};
 use wasmtime::component::Instance;
 use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use wicker_lattice::call::TraceContext;
 use wicker_lattice::link::Links;
+use wicker_process::Tasks;
 
 use crate::config::ActorConfig;
 use crate::deadline::Deadline;
@@ -111,13 +114,35 @@ pub(crate) struct CallScope {
 /// Instances of one actor that are kept between calls.
 #[derive(Default)]
 pub(crate) struct Warm {
-    kept: Mutex<Vec<Live>>,
+    kept: Mutex<Waiting>,
     kept_max: usize,
+    idle: Duration,
+    tasks: Tasks,
+}
+
+/// Instances that wait, the one used last at the end.
+#[derive(Default)]
+struct Waiting {
+    instances: Vec<Kept>,
+    /// Somebody drops those that wait for too long.
+    is_tended: bool,
+}
+
+/// An instance that waits for its next call.
+struct Kept {
+    since: Moment,
+    live: Live,
 }
 
 impl Warm {
-    pub(crate) fn new(kept_max: usize) -> Self {
-        Self { kept: Mutex::default(), kept_max }
+    /// Keeps so many instances, each for `idle` after its last call. `tasks` own what drops them then.
+    pub(crate) fn new(kept_max: usize, idle: Duration, tasks: &Tasks) -> Arc<Self> {
+        Arc::new(Self { kept: Mutex::default(), kept_max, idle, tasks: tasks.clone() })
+    }
+
+    /// Keeps none.
+    pub(crate) fn none() -> Arc<Self> {
+        Arc::default()
     }
 
     /// An instance that is ready for `call`, if one is left.
@@ -125,9 +150,9 @@ impl Warm {
         if self.kept_max == 0 {
             return Err(call);
         }
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self.lock().instances.pop();
         match kept {
-            Some(mut live) => {
+            Some(Kept { mut live, .. }) => {
                 live.store.data_mut().call = call;
                 Ok(live)
             }
@@ -137,20 +162,65 @@ impl Warm {
 
     /// Keeps an instance whose call ended well. The one used last is used next: its memory is still in the caches. One
     /// that failed is simply dropped.
-    pub(crate) fn give_back(&self, mut live: Live) {
+    pub(crate) fn give_back(self: &Arc<Self>, mut live: Live) {
         if self.kept_max == 0 {
             return;
         }
         live.store.data_mut().tokens.end_call();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < self.kept_max {
-            kept.push(live);
+        let mut kept = self.lock();
+        if kept.instances.len() < self.kept_max {
+            kept.instances.push(Kept { since: Moment::now(), live });
+            if !std::mem::replace(&mut kept.is_tended, true) {
+                self.tend();
+            }
         }
     }
 
     pub(crate) fn clear(&self) {
-        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = std::mem::take(&mut self.lock().instances);
         drop(kept);
+    }
+
+    /// How many are kept now.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().instances.len()
+    }
+
+    /// Drops each instance when it has waited too long, as long as there is one.
+    fn tend(self: &Arc<Self>) {
+        let (warm, idle, tasks) = (Arc::downgrade(self), self.idle, self.tasks.clone());
+        self.tasks.spawn_work(async move {
+            let mut next = Moment::now() + idle;
+            loop {
+                tokio::select! {
+                    // Cancel-safe, both.
+                    () = tasks.stopping() => return,
+                    () = sleep_until(next) => {}
+                }
+                let Some(warm) = warm.upgrade() else { return };
+                match warm.drop_idle(Moment::now()) {
+                    Some(first) => next = first + idle,
+                    None => return,
+                }
+            }
+        });
+    }
+
+    /// Since when the instance waits that will be too old first, of those that are left.
+    fn drop_idle(&self, now: Moment) -> Option<Moment> {
+        let mut kept = self.lock();
+        let is_idle = |each: &Kept| now.duration_since(each.since) >= self.idle;
+        let idle = kept.instances.partition_point(is_idle);
+        let idle: Vec<Kept> = kept.instances.drain(..idle).collect();
+        let first = kept.instances.first().map(|each| each.since);
+        kept.is_tended = first.is_some();
+        drop(kept);
+        drop(idle);
+        first
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

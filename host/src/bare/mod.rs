@@ -181,6 +181,7 @@ impl Bare {
             limits: Default::default(),
             grants: Default::default(),
             warm: 0,
+            idle_ms: None,
             config: Default::default(),
             spread: Spread::default(),
             rollout: Default::default(),

@@ -71,6 +71,7 @@ fn component(name: &str) -> Component {
         limits: Limits::default(),
         grants: Grants::default(),
         warm: 0,
+        idle_ms: None,
         config: BTreeMap::new(),
         spread: Spread::default(),
         rollout: Default::default(),

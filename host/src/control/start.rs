@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wicker_engine::{Actor, ActorConfig, Engine, LoadError};
+use wicker_engine::{Actor, ActorConfig, DEFAULT_IDLE, Engine, LoadError};
 use wicker_lattice::call::Invoke;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Links;
@@ -166,6 +166,7 @@ impl Starter {
             limits: (&component.limits).into(),
             grants: component.grants.clone(),
             warm: usize::try_from(component.warm).unwrap_or(usize::MAX),
+            idle: component.idle_ms.map_or(DEFAULT_IDLE, Duration::from_millis),
             config: component.config.clone(),
             ready: component.ready.clone(),
             fence: guard.map(Guard::token),

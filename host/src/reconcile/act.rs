@@ -41,8 +41,8 @@ impl Actor {
             match action {
                 Action::Write(step) => self.write(step, reconciler).await?,
                 Action::Tell(progress) => self.tell(progress, reconciler).await?,
-                Action::GoBack { team, name, from, to, reason } => {
-                    self.go_back(&team, &name, (from, to), reason).await?;
+                Action::GoBack { team, name, to, reason, .. } => {
+                    self.go_back(&team, &name, to, reason).await?;
                 }
             }
         }
@@ -92,11 +92,10 @@ impl Actor {
         &self,
         team: &str,
         name: &str,
-        (from, to): (u64, u64),
+        to: u64,
         reason: String,
     ) -> Result<(), ActError> {
         let store = &self.member.store;
-        let reason = format!("generation {from} failed: {reason}");
         tracing::warn!("{team}/{name} goes back to generation {to}: {reason}");
         let mut desired = restore::desired(store, (team, name), to, reason.clone()).await?;
         desired.at = Some(self.member.clock.rfc3339());

@@ -20,6 +20,7 @@ fn component(generation: u64, digest: &str) -> Spec {
         limits: Limits::default(),
         grants: Grants::default(),
         warm: 0,
+        idle_ms: None,
         config: BTreeMap::new(),
         spread: Spread::default(),
         rollout: Default::default(),

@@ -29,6 +29,7 @@ mod operate;
 mod partitions;
 mod processes;
 mod ready;
+mod restart;
 mod secrets;
 mod shop;
 mod signatures;

@@ -50,7 +50,11 @@ impl Start {
 }
 
 /// Ends the work of a guest: keeps its instance if all went well, else says why not, in the lattice's terms.
-pub(super) fn end(live: Live, warm: &Warm, result: wasmtime::Result<()>) -> Result<(), CallError> {
+pub(super) fn end(
+    live: Live,
+    warm: &Arc<Warm>,
+    result: wasmtime::Result<()>,
+) -> Result<(), CallError> {
     match result {
         Ok(()) => {
             warm.give_back(live);

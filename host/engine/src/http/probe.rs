@@ -1,7 +1,5 @@
 //! The question whether a component that answers requests is ready for them.
 
-use std::sync::Arc;
-
 use http::{Request, StatusCode};
 use tokio::time::Instant;
 use wicker_lattice::call::{CallError, Status};
@@ -30,7 +28,7 @@ impl Actor {
         let deadline = Deadline::of_exchange(deadline, limit);
         let entered = Entered { incoming, deadline, permit: Permit::beside() };
         // Dropping the response stops the guest.
-        match self.begin(request, entered, &Arc::new(Warm::new(0))).await? {
+        match self.begin(request, entered, &Warm::none()).await? {
             Ok(response) => Ok(response.status()),
             Err(error) => Err(CallError::new(Status::Trapped, error.to_string())),
         }

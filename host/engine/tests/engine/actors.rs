@@ -6,7 +6,7 @@ use wicker_lattice::call::Invoke as _;
 use wicker_lattice::link::Links;
 
 use crate::guest::component;
-use crate::harness::{actor, call, engine};
+use crate::harness::{actor, call, engine, eventually};
 
 /// A guest that counts its calls in its own memory.
 fn counter() -> Bytes {
@@ -43,4 +43,18 @@ async fn a_thousand_calls_at_once_each_have_an_instance_of_their_own() {
     .await;
     let answers = futures::future::join_all((0..1000).map(|_| next(&actor))).await;
     assert!(answers.iter().all(|answer| *answer == 1));
+}
+
+#[tokio::test]
+async fn actor_that_is_not_called_keeps_no_instance() {
+    let (actor, _) = actor(engine(Codec::Direct), counter(), Links::default(), |config| {
+        config.warm = 4;
+        config.idle = std::time::Duration::from_millis(50);
+    })
+    .await;
+    for _ in 0..2 {
+        assert_eq!(next(&actor).await, 1);
+        assert!(actor.stats().warm <= 1);
+        eventually("nothing is kept", || actor.stats().warm == 0).await;
+    }
 }

@@ -41,6 +41,7 @@ fn put(inventory: &mut Inventory, name: &str, spread: Spread, on: &[u8]) {
         limits: Limits::default(),
         grants: Grants::default(),
         warm: 0,
+        idle_ms: None,
         config: BTreeMap::new(),
         spread,
         rollout: Rollout::default(),

@@ -108,6 +108,11 @@ pub(super) static COMPONENT: Section = section(
         ),
         field("limits", SectionOr(&LIMITS, None), "What one instance may use."),
         field("warm", Number, "Instances kept between calls. Default 0: a fresh one a call."),
+        field(
+            "idle",
+            Duration,
+            "How long a kept instance may wait for its next call. Default: 5m.",
+        ),
         field("config", TextMap, "Read by the component through wasi:config."),
         field("grants", SectionOr(&GRANTS, None), "What it may touch besides its links."),
     ],

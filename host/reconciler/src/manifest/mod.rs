@@ -70,6 +70,8 @@ pub struct Component {
     pub grants: Grants,
     /// Instances kept between calls.
     pub warm: u32,
+    /// How long one may wait for its next call, milliseconds.
+    pub idle_ms: Option<u64>,
     /// `wasi:config` values.
     pub config: BTreeMap<String, String>,
     /// How many hosts run it, and which.

@@ -149,6 +149,7 @@ impl Reader<'_> {
         let grants = fields.get("grants").map(|node| self.grants(node)).unwrap_or_default();
         let warm =
             fields.get("warm").and_then(|node| self.number("warm", node)).unwrap_or_default();
+        let idle_ms = fields.get("idle").and_then(|node| self.millis("idle", node));
         let config =
             fields.get("config").map(|node| self.text_map("config", node)).unwrap_or_default();
         Some(Component {
@@ -158,6 +159,7 @@ impl Reader<'_> {
             limits,
             grants,
             warm,
+            idle_ms,
             config,
             placement,
             rollout,
@@ -180,6 +182,7 @@ impl Reader<'_> {
             limits: Limits::default(),
             grants: Grants::default(),
             warm: 0,
+            idle_ms: None,
             config: Default::default(),
             placement,
             rollout: Rollout::default(),

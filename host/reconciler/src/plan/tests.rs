@@ -45,6 +45,7 @@ fn component(name: &str, replicas: Option<u32>) -> Component {
         limits: Limits::default(),
         grants: Grants::default(),
         warm: 0,
+        idle_ms: None,
         config: BTreeMap::new(),
         spread: Spread { replicas, ..Spread::default() },
         rollout: Rollout::default(),

@@ -38,11 +38,11 @@ pub enum Action {
         team: String,
         /// Its name.
         name: String,
-        /// The deployment that failed.
+        /// The deployment that failed, or is half-way back already.
         from: u64,
         /// The deployment to go back to.
         to: u64,
-        /// What failed.
+        /// Why, for people.
         reason: String,
     },
 }
@@ -194,6 +194,7 @@ impl Reconciler {
     pub fn touch_all(&mut self) {
         self.dirty.extend(self.objects.all.keys().cloned());
         self.dirty_applications.extend(self.applications.keys().cloned());
+        self.applications.values_mut().for_each(|each| each.look_again(&self.objects));
     }
 
     fn act_on(&mut self, id: &ObjectId, actions: &mut Vec<Action>) {

@@ -13,6 +13,20 @@ pub(super) struct Deployed {
     pub(super) record: Option<Application>,
     /// What was last written about it.
     pub(super) told: Option<Progress>,
+    halfway: Halfway,
+}
+
+/// An application that goes back has its record written first. Whoever writes may die before the rest: then somebody else
+/// goes on, but not before it had time to do so itself.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Halfway {
+    /// It was not, when everything was looked at last.
+    #[default]
+    No,
+    /// It was, for the first time.
+    Seen,
+    /// It was before, too.
+    Stuck,
 }
 
 /// The worst that any object of a deployment says.
@@ -51,6 +65,7 @@ impl Deployed {
             Finding::Failed(id, why) => (ProgressState::Failed, Some(format!("{id} {why}"))),
         };
         let back = self.go_back(application, &finding, objects);
+        let back = back.or_else(|| self.go_on(application, objects));
         let progress = Progress {
             team: application.team.clone(),
             name: application.name.clone(),
@@ -91,8 +106,40 @@ impl Deployed {
             name: application.name.clone(),
             from: application.generation,
             to,
-            reason: format!("{id} {why}"),
+            reason: format!("generation {} failed: {id} {why}", application.generation),
         })
+    }
+
+    /// Looks whether it is half-way back: everything is looked at now and then.
+    pub(super) fn look_again(&mut self, objects: &Objects) {
+        self.halfway = match (self.is_halfway(objects), self.halfway) {
+            (false, _) => Halfway::No,
+            (true, Halfway::No) => Halfway::Seen,
+            (true, Halfway::Seen | Halfway::Stuck) => Halfway::Stuck,
+        };
+    }
+
+    /// Finishes what somebody else began to take back and did not.
+    fn go_on(&self, application: &Application, objects: &Objects) -> Option<Action> {
+        let restored = application.restores.as_ref()?;
+        let is_ours = self.halfway == Halfway::Stuck && self.is_halfway(objects);
+        is_ours.then(|| Action::GoBack {
+            team: application.team.clone(),
+            name: application.name.clone(),
+            from: application.generation,
+            to: restored.generation,
+            reason: restored.reason.clone(),
+        })
+    }
+
+    fn is_halfway(&self, objects: &Objects) -> bool {
+        let goes_back = |it: &&Application| it.restores.is_some() && !it.is_paused;
+        let wanted = self.record.iter().filter(goes_back).flat_map(|it| &it.objects);
+        let is_written = |id, generation| {
+            let object: Option<&Object> = objects.all.get(id);
+            object.is_some_and(|object| object.is_specified(generation))
+        };
+        wanted.into_iter().any(|(id, generation)| !is_written(id, *generation))
     }
 
     fn find(&self, objects: &Objects, hosts: &Hosts) -> Finding {

@@ -11,6 +11,8 @@ use wicker_lattice::store::record::{
 
 use super::*;
 
+mod crash;
+
 /// Records, hosts, and what they run.
 #[derive(Default)]
 struct Lattice {
@@ -71,6 +73,7 @@ fn component(id: &ObjectId, generation: u64, replicas: Option<u32>) -> Component
         limits: Limits::default(),
         grants: Grants::default(),
         warm: 0,
+        idle_ms: None,
         config: BTreeMap::new(),
         spread: Spread { replicas, ..Spread::default() },
         rollout: Rollout::default(),

@@ -42,6 +42,7 @@ impl Batch<'_> {
             limits: component.limits.clone(),
             grants: component.grants.clone(),
             warm: component.warm,
+            idle_ms: component.idle_ms,
             config: component.config.clone(),
             spread,
             rollout: component.rollout.clone(),

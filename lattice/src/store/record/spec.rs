@@ -69,6 +69,9 @@ pub struct Component {
     /// Instances kept between calls; 0: a fresh instance per call.
     #[serde(default)]
     pub warm: u32,
+    /// How long such an instance may wait for its next call, milliseconds; `None`: the host's default.
+    #[serde(default)]
+    pub idle_ms: Option<u64>,
     /// `wasi:config` values.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
