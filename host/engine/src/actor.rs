@@ -51,6 +51,8 @@ pub struct Actor {
 pub struct Stats {
     /// Calls under way.
     pub running: usize,
+    /// Calls that wait for their turn.
+    pub waiting: usize,
     /// Instances kept for the next calls.
     pub warm: usize,
     /// Calls answered, well or badly.
@@ -120,6 +122,7 @@ impl Actor {
     pub fn stats(&self) -> Stats {
         Stats {
             running: self.admission.running(),
+            waiting: self.admission.waiting(),
             warm: self.warm.len(),
             calls: self.calls.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),

@@ -14,6 +14,7 @@ use crate::config::Limits;
 pub(crate) struct Admission {
     running: Arc<Semaphore>,
     waiting: Semaphore,
+    queue: usize,
     concurrency: u32,
     is_draining: AtomicBool,
 }
@@ -37,6 +38,7 @@ impl Admission {
         Self {
             running: Arc::new(Semaphore::new(concurrency as usize)),
             waiting: Semaphore::new(limits.queue.min(Semaphore::MAX_PERMITS)),
+            queue: limits.queue.min(Semaphore::MAX_PERMITS),
             concurrency,
             is_draining: AtomicBool::new(false),
         }
@@ -68,6 +70,11 @@ impl Admission {
     /// How many calls run now.
     pub(crate) fn running(&self) -> usize {
         (self.concurrency as usize).saturating_sub(self.running.available_permits())
+    }
+
+    /// How many calls wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.saturating_sub(self.waiting.available_permits())
     }
 
     /// Refuses new calls from now on, and waits for those that run or wait already.

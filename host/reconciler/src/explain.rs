@@ -15,7 +15,8 @@ pub fn explain(inventory: &Inventory, id: &ObjectId) -> Option<Explanation> {
     let question = |spread| Question { id, spread, current, hosts, neighbours: inventory };
     if let Some(stored) = inventory.components.get(&key::component(id)) {
         let component = &stored.record;
-        return (!component.is_bare).then(|| question(&component.spread).explain_spread());
+        let spread = component.spread.scaled(current.len());
+        return (!component.is_bare).then(|| question(&spread).explain_spread());
     }
     let provider = &inventory.providers.get(&key::provider(id))?.record;
     let question = question(&provider.spread);

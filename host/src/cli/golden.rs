@@ -59,6 +59,7 @@ fn host(number: u8, name: &str, label: Option<(&str, &str)>) -> Host {
         degraded: (number == 2).then(|| "no connection to NATS".to_owned()),
         lost_at: None,
         load: None,
+        busy: Default::default(),
     }
 }
 

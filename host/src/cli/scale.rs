@@ -133,7 +133,8 @@ async fn write(session: &Session, id: &ObjectId, to: Replicas) -> anyhow::Result
     let mut from = to;
     let mut scaled = |spread: &Spread| {
         from = Replicas(spread.replicas);
-        (from != to).then(|| Spread { replicas: to.0, ..spread.clone() })
+        let is_news = from != to || spread.scaling.is_some();
+        is_news.then(|| Spread { replicas: to.0, scaling: None, ..spread.clone() })
     };
     let key = key::component(id);
     let component = session.store.modify::<Component>(&key, |now| {

@@ -14,6 +14,7 @@ use wicker_lattice::store::{StoreError, key};
 use super::load::Meter;
 use crate::fence::OwnLease;
 use crate::member::Member;
+use crate::table::Table;
 
 /// A renewal that takes longer than this shows that the lattice's state is slow.
 const SLOW: Duration = Duration::from_millis(500);
@@ -30,6 +31,8 @@ pub struct Lease {
     news: Arc<Notify>,
     /// What is known of it by this host's own clock.
     own: OwnLease,
+    /// What is busy here.
+    table: Arc<Table>,
     /// One write at a time: a record that is older than the last one would look like a host that is not renewed.
     turn: Arc<Semaphore>,
 }
@@ -64,7 +67,7 @@ impl Lease {
     ///
     /// # Errors
     /// The lattice's state cannot be written.
-    pub async fn take(member: &Member, host: Host) -> Result<Self, StoreError> {
+    pub async fn take(member: &Member, host: Host, table: &Arc<Table>) -> Result<Self, StoreError> {
         let (beat, sent) = (host.beat, Instant::now());
         member.store.put(&host).await?;
         let own = OwnLease::new(Tenure::new(beat, sent));
@@ -72,7 +75,8 @@ impl Lease {
         let said = Said { host: Some(host), ailing: None, trouble: None, meter };
         let (said, news) = (Arc::new(Mutex::new(said)), Arc::new(Notify::new()));
         let turn = Arc::new(Semaphore::new(1));
-        let lease = Self { member: member.clone(), said, news, own, turn };
+        let (member, table) = (member.clone(), Arc::clone(table));
+        let lease = Self { member: member.clone(), said, news, own, table, turn };
         member.tasks.spawn("lease", lease.clone().renew());
         Ok(lease)
     }
@@ -142,7 +146,8 @@ impl Lease {
     /// Writes the lease once; whether that worked.
     async fn write(&self) -> bool {
         let _turn = self.turn.acquire().await;
-        let Some(host) = self.said().renewed() else { return true };
+        let Some(mut host) = self.said().renewed() else { return true };
+        host.busy = self.table.busy();
         let sent = Instant::now();
         let written = timeout(RENEW_EVERY, self.member.store.put(&host)).await;
         let is_written = matches!(written, Ok(Ok(_)));

@@ -98,7 +98,7 @@ impl Host {
             Arc::new(move |process| load.load_of(process)),
         ));
         bare.clear_leftovers().await?;
-        let lease = Lease::take(&member, record(config, &member)).await?;
+        let lease = Lease::take(&member, record(config, &member), &table).await?;
         questions::about_draining(&rpc, &lease);
         reconcile::start(&member);
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
@@ -264,6 +264,7 @@ fn record(config: &HostConfig, member: &Member) -> HostRecord {
         degraded: None,
         lost_at: None,
         load: None,
+        busy: Default::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use wicker_lattice::store::lease::RENEW_EVERY;
 use wicker_reconciler::reconcile::Reconciler;
 
 use crate::member::Member;
@@ -76,11 +77,14 @@ async fn act_on_changes(member: &Member) -> Result<Infallible, act::ActError> {
     let mut actor = Actor::new(member.clone());
     let mut resync = interval(RESYNC);
     resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut measure = interval(RENEW_EVERY);
+    measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            // Cancel-safe, both.
+            // Cancel-safe, all.
             seen = feed.next() => seen.tell(&mut reconciler),
             _ = resync.tick() => reconciler.touch_all(),
+            _ = measure.tick() => reconciler.measure(),
         }
         let gathered = Instant::now() + GATHER;
         while let Ok(seen) = timeout_at(gathered, feed.next()).await {

@@ -9,7 +9,7 @@ mod places;
 pub use peer::{Outstanding, Peer};
 pub use places::{Place, Places, Sources};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use wicker_engine::Actor;
 use wicker_lattice::call::{Call, CallError, Invoke, Reply};
 use wicker_lattice::export::Gate;
 use wicker_lattice::id::ObjectId;
+use wicker_lattice::store::record::BUSY_MAX;
 
 /// Both tables. Share it in an `Arc`.
 #[derive(Debug, Default)]
@@ -90,6 +91,21 @@ impl Table {
             Some(Local::Component(actor)) => Some(Arc::clone(actor)),
             _ => None,
         }
+    }
+
+    /// Calls that run or wait, of the busiest components here.
+    #[must_use]
+    pub fn busy(&self) -> BTreeMap<ObjectId, u32> {
+        let locals = self.locals();
+        let calls = |local: &Local| match local {
+            Local::Component(actor) => actor.stats().running + actor.stats().waiting,
+            Local::Boundary(_) => 0,
+        };
+        let all = locals.iter().map(|(id, local)| (calls(local), id));
+        let mut busy: Vec<(usize, &ObjectId)> = all.filter(|(calls, _)| *calls > 0).collect();
+        busy.sort_unstable_by(|a, b| b.cmp(a));
+        let busiest = busy.into_iter().take(BUSY_MAX);
+        busiest.map(|(calls, id)| (id.clone(), u32::try_from(calls).unwrap_or(u32::MAX))).collect()
     }
 
     /// Puts `local` in place and returns what answered before. Only [`crate::control`] writes.

@@ -30,6 +30,7 @@ mod partitions;
 mod processes;
 mod ready;
 mod restart;
+mod scaling;
 mod secrets;
 mod shop;
 mod signatures;

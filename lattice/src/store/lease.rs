@@ -179,6 +179,7 @@ mod tests {
             degraded: None,
             lost_at: None,
             load: None,
+            busy: Default::default(),
         }
     }
 

@@ -25,6 +25,7 @@ fn host(number: u8, zone: &str) -> Host {
         degraded: None,
         lost_at: None,
         load: None,
+        busy: Default::default(),
     }
 }
 

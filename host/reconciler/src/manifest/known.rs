@@ -97,7 +97,11 @@ pub(super) static COMPONENT: Section = section(
             "A component file, relative to the manifest; oci://HOST/REPOSITORY:TAG; or https://.",
         ),
         field("digest", Text, "sha256: and 64 hexadecimal digits: the file must be this one."),
-        field("replicas", Replicas, "On how many hosts it runs, or every. Default: 1."),
+        field(
+            "replicas",
+            Either(&Replicas, &SectionOr(&SCALING, None)),
+            "On how many hosts it runs: a number, every, or a map that scales it. Default: 1.",
+        ),
         field("placement", SectionOr(&PLACEMENT, None), "On which hosts it runs."),
         field("singleton", Boolean, "Whether it runs on one host at most, fenced. Default: false."),
         field("rollout", SectionOr(&ROLLOUT, None), "How a new version replaces this one."),
@@ -139,6 +143,16 @@ pub(super) static PROVIDER: Section = Section {
     required: &[],
     one_of: &["builtin", "process", "command", "external"],
 };
+
+pub(super) static SCALING: Section = section(
+    &[
+        field("min", Count, "On how many hosts at least. Default: 1."),
+        field("max", Count, "On how many hosts at most."),
+        field("concurrency", Count, "Calls at once that one replica is meant for."),
+        field("after", Duration, "How long it is less busy before it runs on fewer. Default: 1m."),
+    ],
+    &["max", "concurrency"],
+);
 
 pub(super) static PLACEMENT: Section = section(
     &[

@@ -1,18 +1,25 @@
 //! On how many hosts something runs, on which, and how a new version replaces the one that runs.
 
-use wicker_lattice::store::record::{Rollout, Spread};
+use wicker_lattice::store::record::{Rollout, Scaling, Spread};
 
 use super::fields::{Fields, Reader};
-use super::known::{NEIGHBOUR, PLACEMENT, ROLLOUT};
+use super::known::{NEIGHBOUR, PLACEMENT, ROLLOUT, SCALING};
 use super::yaml::{Node, Value};
 use super::{Neighbour, Placement};
+
+/// How long something is less busy before it runs on fewer hosts, milliseconds.
+const SCALE_AFTER_MS: u64 = 60_000;
 
 impl Reader<'_> {
     /// `replicas` and `placement`.
     pub(super) fn placement(&mut self, entry: &Fields<'_>) -> Placement {
         let mut placement = Placement { span: entry.spread_span(), ..Placement::default() };
-        if let Some(node) = entry.get("replicas") {
-            placement.spread.replicas = self.replicas(node);
+        match entry.get("replicas") {
+            Some(node) if matches!(node.value, Value::Map(_)) => {
+                self.scaling(node, &mut placement.spread);
+            }
+            Some(node) => placement.spread.replicas = self.replicas(node),
+            None => {}
         }
         let Some(node) = entry.get("placement") else { return placement };
         let Some(fields) = self.fields("placement", node, node.span, &PLACEMENT) else {
@@ -31,6 +38,26 @@ impl Reader<'_> {
         placement.apart =
             fields.get("apart").map(|node| self.neighbours("apart", node)).unwrap_or_default();
         placement
+    }
+
+    /// `min`, `max` and `concurrency`.
+    fn scaling(&mut self, node: &Node, spread: &mut Spread) {
+        let Some(fields) = self.fields("replicas", node, node.span, &SCALING) else { return };
+        let mut count = |name| fields.get(name).and_then(|node| self.at_least_one(name, node));
+        let (min, max, concurrency) =
+            (count("min").unwrap_or(1), count("max"), count("concurrency"));
+        let after = fields.get("after").and_then(|node| self.millis("after", node));
+        for field in SCALING.required.iter().filter(|name| fields.get(name).is_none()) {
+            let help = "write it as `{min: 1, max: 10, concurrency: 20}`";
+            self.error(node.span, format!("replicas has no {field}"), help);
+        }
+        let (Some(max), Some(concurrency)) = (max, concurrency) else { return };
+        if max < min {
+            self.error(node.span, format!("replicas has min {min} and max {max}"), "swap them");
+        }
+        let after_ms = after.unwrap_or(SCALE_AFTER_MS);
+        spread.replicas = Some(min);
+        spread.scaling = Some(Scaling { max, concurrency, after_ms });
     }
 
     /// A number, or `every` (host that matches).

@@ -26,6 +26,7 @@ fn host(number: u8, labels: &[(&str, &str)]) -> Host {
         degraded: None,
         lost_at: None,
         load: None,
+        busy: Default::default(),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod object;
 mod progress;
+mod scale;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +56,8 @@ pub struct Reconciler {
     applications: BTreeMap<(String, String), Deployed>,
     /// Objects that a new host may change.
     growing: BTreeSet<ObjectId>,
+    /// Objects that are scaled by what they have to do.
+    scaled: BTreeSet<ObjectId>,
     dirty: BTreeSet<ObjectId>,
     dirty_applications: BTreeSet<(String, String)>,
 }
@@ -175,6 +178,18 @@ impl Reconciler {
         }
     }
 
+    /// Looks how busy what is scaled is: once a second, as hosts say it.
+    pub fn measure(&mut self) {
+        let mut changed = Vec::new();
+        for id in &self.scaled {
+            let object = self.objects.all.get_mut(id);
+            if object.is_some_and(|object| object.measure(&self.hosts, id)) {
+                changed.push(id.clone());
+            }
+        }
+        changed.iter().for_each(|id| self.touch(id));
+    }
+
     /// What to do now, in order. Nothing where everything is as it should be. Asked again before the answer was written,
     /// it may repeat itself.
     pub fn act(&mut self) -> Vec<Action> {
@@ -245,6 +260,11 @@ impl Reconciler {
             }
         }
         known.spec = spec;
+        if known.is_scaled() {
+            self.scaled.insert(id.clone());
+        } else {
+            self.scaled.remove(id);
+        }
         for neighbour in known.affinities() {
             self.objects.neighbours.entry(neighbour).or_default().insert(id.clone());
         }

@@ -9,6 +9,7 @@ use wicker_lattice::store::record::{
     Sharing, Spread,
 };
 
+use super::scale::Scale;
 use crate::inventory::Stored;
 use crate::placement::{Choice, Hosts, Neighbours, Question};
 use crate::plan::Step;
@@ -80,6 +81,8 @@ pub(super) struct Object {
     pub(super) placements: BTreeMap<ProcessId, Stored<Placement>>,
     /// What each process says that runs it.
     running: BTreeMap<ProcessId, Running>,
+    /// How many hosts it wants by what it has to do, where it is scaled.
+    scale: Scale,
 }
 
 /// What to write for one object.
@@ -134,7 +137,8 @@ impl Object {
     ) -> Choice {
         let Some(spec) = &self.spec else { return Choice::default() };
         let current = self.hosts();
-        let (current, spread) = (&current, spec.spread());
+        let wanted = self.scale.wanted().unwrap_or(current.len());
+        let (current, spread) = (&current, &spec.spread().scaled(wanted));
         let question = Question { id, spread, current, hosts, neighbours };
         match spec {
             Spec::Provider(stored) if stored.record.sharing == Sharing::Exclusive => {
@@ -142,6 +146,20 @@ impl Object {
             }
             _ => question.spread(),
         }
+    }
+
+    /// Takes in how busy it is; whether it wants another number of hosts now.
+    pub(super) fn measure(&mut self, hosts: &Hosts, id: &ObjectId) -> bool {
+        let spread = self.spec.as_ref().map(Spec::spread);
+        let Some(scaling) = spread.and_then(|spread| spread.scaling.clone()) else { return false };
+        let there = self.placements.keys().filter_map(|host| hosts.get(*host));
+        let busy = there.filter_map(|view| view.host.busy.get(id)).sum();
+        self.scale.measure(&scaling, busy, self.placements.len())
+    }
+
+    /// Whether it is scaled by what it has to do.
+    pub(super) fn is_scaled(&self) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.spread().scaling.is_some())
     }
 
     /// What to write next: new placements at once, the next hosts of a rollout, and the end of what nobody needs.

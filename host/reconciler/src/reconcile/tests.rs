@@ -56,6 +56,7 @@ fn host(number: u16, labels: &[(&str, &str)]) -> Host {
         is_draining: false,
         degraded: None,
         load: None,
+        busy: Default::default(),
         lost_at: None,
     }
 }

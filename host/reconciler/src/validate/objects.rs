@@ -105,6 +105,12 @@ impl Batch<'_> {
         let sharing = self.sharing(manifest, provider, problems)?;
         let id = manifest.id(&provider.name.value)?;
         let spread = self.spread(manifest, &id, &provider.placement, problems);
+        if spread.scaling.is_some() {
+            let message =
+                format!("`{}` is a provider: only components are scaled", provider.name.value);
+            let help = "write a number, or `every`";
+            problems.error(&manifest.source, provider.placement.span, message, help);
+        }
         if sharing == Sharing::Exclusive && spread.replicas != Some(1) {
             let message =
                 format!("`{}` is exclusive: its state is in one process", provider.name.value);
@@ -135,7 +141,7 @@ impl Batch<'_> {
         placement: &Placement,
         problems: &mut Problems,
     ) {
-        if placement.spread.replicas != Some(1) {
+        if placement.spread.replicas != Some(1) || placement.spread.scaling.is_some() {
             let message = format!("`{}` is a singleton: it runs on one host at most", name.value);
             problems.error(&manifest.source, placement.span, message, "leave `replicas` out");
         }

@@ -48,6 +48,7 @@ fn host(name: &str, labels: &[(&str, &str)]) -> Host {
         degraded: None,
         lost_at: None,
         load: None,
+        busy: Default::default(),
     }
 }
 

@@ -161,8 +161,11 @@ pub struct FileGrant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spread {
-    /// Hosts that should run it; `None`: every host that matches.
+    /// Hosts that should run it; `None`: every host that matches. Where it scales, at least so many.
     pub replicas: Option<u32>,
+    /// That more hosts should run it the busier it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
     /// Labels that a host must carry.
     pub labels: BTreeMap<String, String>,
     /// Labels that a host should carry, if one does.
@@ -179,12 +182,39 @@ impl Default for Spread {
     fn default() -> Self {
         Self {
             replicas: Some(1),
+            scaling: None,
             labels: BTreeMap::new(),
             preferred: BTreeMap::new(),
             over: None,
             near: Vec::new(),
             apart: Vec::new(),
         }
+    }
+}
+
+/// How a component is scaled by what it has to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scaling {
+    /// Hosts that run it at most.
+    pub max: u32,
+    /// Calls at once, running or waiting, that one replica is meant for.
+    pub concurrency: u32,
+    /// How long there must be less to do before there are fewer, milliseconds.
+    pub after_ms: u64,
+}
+
+impl Spread {
+    /// The same for so many hosts, as far as it lets itself be scaled.
+    #[must_use]
+    pub fn scaled(&self, hosts: usize) -> Self {
+        let hosts = u32::try_from(hosts).unwrap_or(u32::MAX);
+        let min = self.replicas.unwrap_or(1);
+        let replicas = match &self.scaling {
+            Some(scaling) => Some(hosts.clamp(min, scaling.max.max(min))),
+            None => self.replicas,
+        };
+        Self { replicas, ..self.clone() }
     }
 }
 

@@ -42,7 +42,13 @@ pub struct Host {
     /// How busy the machine is.
     #[serde(default)]
     pub load: Option<Load>,
+    /// Calls that run or wait here, by component: of those that have any, the busiest [`BUSY_MAX`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub busy: BTreeMap<ObjectId, u32>,
 }
+
+/// Components of which a host says how busy they are, at most.
+pub const BUSY_MAX: usize = 64;
 
 /// How busy a machine is. Placement prefers the less busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

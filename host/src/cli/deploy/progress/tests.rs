@@ -34,6 +34,7 @@ fn host(process: ProcessId) -> Host {
         degraded: None,
         lost_at: None,
         load: None,
+        busy: Default::default(),
     }
 }
 
