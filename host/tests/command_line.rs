@@ -16,8 +16,8 @@ fn help_names_every_verb() {
     assert!(succeeded);
     let verbs = [
         "up", "deploy", "diff", "undeploy", "status", "explain", "wait", "history", "rollback",
-        "scale", "pause", "resume", "drain", "ps", "inspect", "link", "exports", "logs", "events",
-        "run", "call", "provider", "schema",
+        "scale", "pause", "resume", "drain", "ps", "inspect", "link", "team", "token", "teams",
+        "exports", "logs", "events", "run", "call", "provider", "schema",
     ];
     for verb in verbs {
         assert!(

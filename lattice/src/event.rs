@@ -51,6 +51,8 @@ pub enum EventKind {
     LinkClosed,
     /// A link across teams that was closed is open.
     LinkOpened,
+    /// A record is not acted on: its team has not approved it.
+    RecordRefused,
     /// An application was deployed.
     ApplicationDeployed,
     /// A deployment is ready, failed, or goes back to an earlier one.
@@ -74,6 +76,7 @@ impl fmt::Display for EventKind {
             Self::LinkIncompatible => "link-incompatible",
             Self::LinkClosed => "link-closed",
             Self::LinkOpened => "link-opened",
+            Self::RecordRefused => "record-refused",
             Self::ApplicationDeployed => "application-deployed",
             Self::ApplicationProgress => "application-progress",
             Self::ApplicationRemoved => "application-removed",

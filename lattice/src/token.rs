@@ -1,15 +1,23 @@
-//! Signed statements of one process about another: the token with which a launched provider registers at its host.
+//! Signed statements: the token with which a launched provider registers at its host; who may act for a team ([`team`]), and
+//! which records count ([`trust`]).
 //!
 //! EdDSA JWTs, checked strictly: the algorithm, the kind of token and the set of claims are fixed, keys are looked up
 //! by id and never taken from the token, times have five seconds of leeway, and the caller says what time it is.
 
+mod digest;
+mod jwt;
+pub mod team;
+pub mod trust;
+
+pub use digest::digest;
+
 use std::collections::HashMap;
 use std::fmt;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
 
+use self::jwt::{Pair, untrusted};
 use crate::id::{ObjectId, ProcessId};
 
 /// Seconds that clocks may differ.
@@ -18,16 +26,8 @@ pub const LEEWAY: i64 = 5;
 /// Seconds that a launch token is good for: a provider registers when it has started.
 pub const LAUNCH_SECONDS: i64 = 120;
 
-/// Bytes of a token at most.
-const TOKEN_BYTES_MAX: usize = 4 << 10;
-
 /// The kind of token, in its header: a token of one kind never passes for another.
 const LAUNCH: &str = "wicker-launch+jwt";
-
-/// What stands before the 32 bytes of an Ed25519 seed in PKCS #8 (RFC 8410).
-const PKCS8: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
 
 /// What a launch token says: this host has launched this provider, as this process, in this lattice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct LaunchClaims {
 /// Signs tokens. Holds a private key that never leaves it.
 pub struct Issuer {
     process: ProcessId,
-    key: EncodingKey,
+    pair: Pair,
     public: PublicKey,
 }
 
@@ -100,17 +100,9 @@ impl Issuer {
     /// # Errors
     /// The system gives no randomness.
     pub fn generate(process: ProcessId) -> Result<Self, TokenError> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| TokenError::Signing(error.to_string()))?;
-        let pkcs8 = [&PKCS8[..], &seed[..]].concat();
-        let key = EncodingKey::from_ed_der(&pkcs8);
-        let public = Jwk::from_encoding_key(&key, Algorithm::EdDSA).map_err(signing)?;
-        let AlgorithmParameters::OctetKeyPair(pair) = public.algorithm else {
-            return Err(TokenError::Signing("the key is not an Ed25519 key".to_owned()));
-        };
-        // The key's own text names it: nothing to keep unique, nothing to confuse.
-        let public = PublicKey { process, kid: pair.x.clone(), x: pair.x };
-        Ok(Self { process, key, public })
+        let pair = Pair::new(&jwt::seed()?)?;
+        let public = PublicKey { process, kid: pair.x.clone(), x: pair.x.clone() };
+        Ok(Self { process, pair, public })
     }
 
     /// The key by which others check what this signs.
@@ -140,10 +132,7 @@ impl Issuer {
             nbf: now,
             exp: now + LAUNCH_SECONDS,
         };
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(LAUNCH.to_owned());
-        header.kid = Some(self.public.kid.clone());
-        jsonwebtoken::encode(&header, &claims, &self.key).map_err(signing)
+        self.pair.sign(LAUNCH, &claims)
     }
 }
 
@@ -153,10 +142,7 @@ impl Verifier {
     /// # Errors
     /// It is no Ed25519 key.
     pub fn trust(&mut self, key: &PublicKey) -> Result<(), TokenError> {
-        let decoding = DecodingKey::from_ed_components(&key.x).map_err(|_| TokenError::Key)?;
-        if decoding.try_get_as_bytes().map_or(0, <[u8]>::len) != 32 {
-            return Err(TokenError::Key);
-        }
+        let decoding = jwt::public(&key.x)?;
         self.keys.insert(key.kid.clone(), (key.process, decoding));
         Ok(())
     }
@@ -166,21 +152,10 @@ impl Verifier {
     /// # Errors
     /// It is not; why.
     pub fn launch(&self, token: &str, lattice: &str, now: i64) -> Result<LaunchClaims, TokenError> {
-        let untrusted = |why: &str| TokenError::Untrusted(why.to_owned());
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(untrusted("it is too long"));
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| untrusted("it is no token"))?;
-        if header.typ.as_deref() != Some(LAUNCH) {
-            return Err(untrusted("it is of another kind"));
-        }
-        if header.crit.is_some() {
-            return Err(untrusted("it demands what we do not know"));
-        }
-        let known = header.kid.as_ref().and_then(|kid| self.keys.get(kid));
+        let kid = jwt::signer(token, LAUNCH)?;
+        let known = self.keys.get(&kid);
         let (issuer, key) = known.ok_or_else(|| untrusted("its key is unknown"))?;
-        let decoded = jsonwebtoken::decode::<LaunchClaims>(token, key, &validation());
-        let claims = decoded.map_err(|error| untrusted(&error.to_string()))?.claims;
+        let claims: LaunchClaims = jwt::read(token, key)?;
         if claims.iss != *issuer {
             return Err(untrusted("it names another issuer than its key's"));
         }
@@ -194,23 +169,8 @@ impl Verifier {
     }
 }
 
-/// Algorithm and signature; claims are checked by [`Verifier::launch`], whose caller says what time it is, and are all
-/// there because [`LaunchClaims`] has no default.
-fn validation() -> Validation {
-    let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation
-}
-
 fn audience(lattice: &str) -> String {
     format!("wicker:{lattice}")
-}
-
-fn signing(error: jsonwebtoken::errors::Error) -> TokenError {
-    TokenError::Signing(error.to_string())
 }
 
 impl fmt::Debug for Issuer {

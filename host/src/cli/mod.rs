@@ -4,6 +4,7 @@
 //! prints for people or scripts goes through [`out`].
 
 mod application;
+mod approve;
 pub mod backup;
 pub mod call;
 pub mod compile;
@@ -32,6 +33,7 @@ pub mod schema;
 pub mod session;
 pub mod status;
 pub mod table;
+pub mod team;
 pub mod undeploy;
 pub mod up;
 pub mod wait;
@@ -78,6 +80,15 @@ pub struct Global {
     /// Where compiled components are kept; hosts of one user may share it. By default `artifacts` in the data directory.
     #[arg(long, global = true, env = "WICKER_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// Who acts: a team's token, or a file that holds one. Needed to write for a team once the lattice has teams.
+    #[arg(
+        long,
+        global = true,
+        env = "WICKER_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN|FILE"
+    )]
+    pub token: Option<session::TokenText>,
     /// How to print results.
     #[arg(
         long,
@@ -140,6 +151,12 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Say who serves an import, while everything runs.
     Link(link::Args),
+    /// Make teams that share this lattice.
+    Team(team::TeamArgs),
+    /// Let somebody act for a team.
+    Token(team::TokenArgs),
+    /// Show teams, what each offers to others, and what it uses of theirs.
+    Teams(team::Args),
     /// Show what applications offer to other teams, and who uses it.
     Exports(exports::Args),
     /// Show what components and providers wrote.
@@ -193,6 +210,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ps(args) => Box::pin(ps::run(args, cli.global)).await,
         Command::Inspect(args) => Box::pin(inspect::run(args, cli.global)).await,
         Command::Link(args) => Box::pin(link::run(args, cli.global)).await,
+        Command::Team(args) => Box::pin(team::team(args, cli.global)).await,
+        Command::Token(args) => Box::pin(team::token(args, cli.global)).await,
+        Command::Teams(args) => Box::pin(team::list(args, cli.global)).await,
         Command::Exports(args) => Box::pin(exports::run(args, cli.global)).await,
         Command::Logs(args) => Box::pin(logs::run(args, cli.global)).await,
         Command::Events(args) => Box::pin(events::run(args, cli.global)).await,

@@ -9,7 +9,7 @@ use wicker_lattice::store::key;
 use wicker_lattice::store::record::Application;
 
 use crate::cli::session::Session;
-use crate::cli::{Global, application, inventory, out};
+use crate::cli::{Global, application, approve, inventory, out};
 
 /// What `wicker pause` and `wicker resume` take.
 #[derive(Debug, clap::Args)]
@@ -56,6 +56,7 @@ async fn set(args: Args, global: Global, wish: Wish) -> anyhow::Result<ExitCode>
     let inventory = inventory::read(&session).await?;
     let found = application::find(&inventory, &args.application)?;
     let name = application::name(found);
+    approve::require(&session, &found.team).await?;
     let key = key::application(&found.team, &found.name);
     let change = |now: Option<&Application>| {
         let now = now.filter(|now| now.is_paused != is_paused)?;

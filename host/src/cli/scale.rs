@@ -20,7 +20,7 @@ use wicker_reconciler::plan::Placed;
 use crate::cli::deploy::{ObjectReport, wait};
 use crate::cli::session::Session;
 use crate::cli::table::short;
-use crate::cli::{Global, inventory, out};
+use crate::cli::{Global, approve, inventory, out};
 
 /// What `wicker scale` takes.
 #[derive(Debug, clap::Args)]
@@ -89,6 +89,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let before = inventory::read(&session).await?;
     let id = inventory::object(&before, &args.object)?;
     check(&before, &id)?;
+    approve::require(&session, id.team()).await?;
     let from = write(&session, &id, args.replicas).await?;
     let inventory = inventory::read(&session).await?;
     let explained = explain(&inventory, &id);

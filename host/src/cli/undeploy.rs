@@ -16,7 +16,7 @@ use wicker_reconciler::plan::{self, AnyRecord, Plan, Step};
 use crate::cli::deploy::{Change, changes};
 use crate::cli::session::Session;
 use crate::cli::table::short;
-use crate::cli::{Global, application, inventory, out};
+use crate::cli::{Global, application, approve, inventory, out};
 use crate::execute::apply;
 
 /// Races that a removal loses before it gives up.
@@ -88,8 +88,12 @@ async fn remove(session: &Session, text: &str) -> anyhow::Result<(String, Plan, 
     for _ in 0..ATTEMPTS {
         let inventory = inventory::read(session).await?;
         let (name, plan) = plan_for(&inventory, text)?;
+        approve::plan(session, &plan).await?;
         match apply(&session.store, &plan).await {
-            Ok(()) => return Ok((name, plan, inventory)),
+            Ok(()) => {
+                approve::forget(session, &plan).await?;
+                return Ok((name, plan, inventory));
+            }
             Err(StoreError::Conflict { .. } | StoreError::Unavailable { .. }) => {}
             Err(error) => return Err(error).with_context(|| format!("cannot remove {name}")),
         }

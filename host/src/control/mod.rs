@@ -18,6 +18,7 @@ mod see;
 mod start;
 mod status;
 mod task;
+mod trust;
 mod watch;
 
 pub use lease::Lease;

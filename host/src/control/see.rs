@@ -15,6 +15,7 @@ use crate::state::{Event, Spec};
 
 impl Control {
     pub(super) fn see(&mut self, seen: Seen) {
+        let Some(seen) = self.trusted(seen) else { return };
         match seen {
             Seen::Component(Change::Put(entry)) => {
                 self.records.specified(&entry.record.id);
@@ -53,6 +54,8 @@ impl Control {
             Seen::Link(change) => self.see_link(change),
             Seen::Route(change) => self.see_route(change),
             Seen::Export(change) => self.see_export(change),
+            Seen::Authority(change) => self.see_authority(change),
+            Seen::Approvals(change) => self.see_approvals(change),
             Seen::Component(Change::Current)
             | Seen::Provider(Change::Current)
             | Seen::Placement(Change::Current) => {}

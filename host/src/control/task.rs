@@ -8,11 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::rpc::Rpc;
 use wicker_lattice::store::record::{Route, Running};
+use wicker_lattice::token::trust::Trust;
 use wicker_lattice::types::World;
 
 use super::generations::Generations;
 use super::records::Records;
 use super::status::Since;
+use super::trust::Known;
 use super::watch::{self, Seen};
 use super::{Handle, Lease, Started, Starter, Status};
 use crate::link::Router;
@@ -92,6 +94,11 @@ pub struct Control {
     pub(super) since: HashMap<(ObjectId, ProcessId), Since>,
     pub(super) last_word: HashMap<ObjectId, Running>,
     pub(super) changed: Changed,
+    /// Which records this host acts on; those that it does not, by key; and what it has said of them.
+    pub(super) trust: Trust,
+    pub(super) known: Known,
+    pub(super) held: BTreeMap<String, Seen>,
+    pub(super) refused: HashMap<String, String>,
     /// Every export that there was has been read.
     pub(super) exports_are_known: bool,
     generations: Generations,
@@ -159,7 +166,8 @@ impl Control {
         let tasks = parts.member.tasks.clone();
         let file = parts.starter.data.path().join(GENERATIONS);
         let generations = Generations::read(file, &parts.member.store.epoch());
-        let control = Self {
+        let trust = Trust::new(&parts.member.lattice);
+        let mut control = Self {
             parts,
             inputs: inputs.clone(),
             state: State::remembering(generations.newest()),
@@ -171,7 +179,12 @@ impl Control {
             last_word: HashMap::new(),
             changed: Changed::default(),
             exports_are_known: false,
+            trust,
+            known: Known::default(),
+            held: BTreeMap::new(),
+            refused: HashMap::new(),
         };
+        control.remember_authority();
         tasks.spawn("control", control.run(receiver));
         ControlHandle(inputs)
     }

@@ -5,8 +5,10 @@
 use std::convert::Infallible;
 
 use tokio::sync::mpsc;
-use wicker_lattice::store::key::placements_on;
-use wicker_lattice::store::record::{Component, Export, Link, Placement, Provider, Route, Running};
+use wicker_lattice::store::key::{self, placements_on};
+use wicker_lattice::store::record::{
+    Approvals, Authority, Component, Export, Link, Placement, Provider, Route, Running,
+};
 use wicker_lattice::store::{Change, Record};
 
 use super::Input;
@@ -21,6 +23,10 @@ pub enum Seen {
     Provider(Change<Provider>),
     /// A link.
     Link(Change<Link>),
+    /// The lattice's authority.
+    Authority(Change<Authority>),
+    /// A team's word for a record.
+    Approvals(Change<Approvals>),
     /// An export.
     Export(Change<Export>),
     /// A route.
@@ -36,6 +42,8 @@ pub(super) fn start(member: &Member, inputs: &mpsc::Sender<Input>) {
     follow::<Component>(member, "components", &Component::all(), inputs, Seen::Component);
     follow::<Provider>(member, "providers", &Provider::all(), inputs, Seen::Provider);
     follow::<Link>(member, "links", &Link::all(), inputs, Seen::Link);
+    follow::<Authority>(member, "authority", key::AUTHORITY, inputs, Seen::Authority);
+    follow::<Approvals>(member, "approvals", &Approvals::all(), inputs, Seen::Approvals);
     follow::<Export>(member, "exports", &Export::all(), inputs, Seen::Export);
     follow::<Route>(member, "routes", &Route::all(), inputs, Seen::Route);
     follow::<Placement>(

@@ -37,6 +37,7 @@ mod signatures;
 mod singletons;
 mod swap;
 mod teams;
+mod tokens;
 mod up;
 mod verbs;
 mod weights;

@@ -187,7 +187,12 @@ impl Invoke for Nothing {
 }
 
 /// A call that some host let through, as it reaches whoever runs `target`.
-async fn ask(lattice: &TestLattice, source: &str, target: &str, interface: &str) -> CallError {
+pub(crate) async fn ask(
+    lattice: &TestLattice,
+    source: &str,
+    target: &str,
+    interface: &str,
+) -> CallError {
     let target: ObjectId = target.parse().unwrap();
     let process = lattice.running(&target).await.unwrap()[0].process;
     let nats = Nats::connect(NatsConfig::at(lattice.nats.url())).await.unwrap();

@@ -3,9 +3,11 @@
 
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
+#[cfg(feature = "nats")]
+use crate::store::record::Approvals;
 use crate::store::record::{
-    Application, Claim, Component, Export, Host, Lattice, Leader, Link, Machine, Placement,
-    Progress, Provider, ProviderProcess, Route, Running, Scope, Servers, Types,
+    Application, Authority, Claim, Component, Export, Host, Lattice, Leader, Link, Machine,
+    Placement, Progress, Provider, ProviderProcess, Route, Running, Scope, Servers, Team, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -74,6 +76,21 @@ pub fn links_of(source: &ObjectId) -> String {
 #[must_use]
 pub fn export(id: &ObjectId) -> String {
     format!("export.{}", id.to_token())
+}
+
+/// The key of the record that names the lattice's authority.
+pub const AUTHORITY: &str = "authority";
+
+/// The key of a team.
+#[must_use]
+pub fn team(name: &str) -> String {
+    format!("team.{name}")
+}
+
+/// The key of a team's word for the record at `key`.
+#[must_use]
+pub fn approval(key: &str) -> String {
+    format!("approval.{key}")
 }
 
 /// The key of a route; `only_on` sets apart the routes that only one host's listener answers.
@@ -167,6 +184,10 @@ record!(Application, Spec, "application", |value| application(&value.team, &valu
 record!(Component, Spec, "component", |value| component(&value.id));
 record!(Provider, Spec, "provider", |value| provider(&value.id));
 record!(Link, Spec, "link", |value| link(&value.source, &value.scope, &value.name));
+record!(Authority, Spec, "authority", |_value| AUTHORITY.to_owned());
+record!(Team, Spec, "team", |value| team(&value.name));
+#[cfg(feature = "nats")]
+record!(Approvals, Spec, "approval", |value| approval(&value.of));
 record!(Export, Spec, "export", |value| export(&value.id));
 record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
 record!(Types, Spec, "types", |value| types(&value.digest));

@@ -1,5 +1,7 @@
 //! Tokens that must be refused, and the one that is taken.
 
+use jsonwebtoken::{Algorithm, Header};
+
 use super::*;
 
 const NOW: i64 = 1_800_000_000;
@@ -42,7 +44,7 @@ impl Example {
         header.typ = Some(LAUNCH.to_owned());
         header.kid = Some(self.issuer.public.kid.clone());
         change(&mut header);
-        jsonwebtoken::encode(&header, claims, &self.issuer.key).unwrap()
+        self.issuer.pair.sign_as(&header, claims).unwrap()
     }
 
     fn check(&self, token: &str) -> Result<LaunchClaims, TokenError> {

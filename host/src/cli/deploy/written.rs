@@ -13,6 +13,7 @@ use wicker_reconciler::validate::Desired;
 
 use super::settle::Deployment;
 use super::{ApplicationReport, Planned, changes, progress};
+use crate::cli::approve;
 use crate::cli::session::Session;
 use crate::execute::apply;
 
@@ -39,6 +40,7 @@ impl Written {
         let generation = generation(&plan, &inventory, &desired);
         let (team, name) = (desired.team.clone(), desired.application.clone());
         let deployment = Deployment { team, name, generation };
+        approve::plan(session, &plan).await?;
         match apply(&session.store, &plan).await {
             Ok(()) => {}
             Err(StoreError::Conflict { .. } | StoreError::Unavailable { .. }) => return Ok(None),

@@ -12,7 +12,7 @@ use wicker_reconciler::pattern::InterfacePattern;
 
 use crate::cli::session::Session;
 use crate::cli::table::short;
-use crate::cli::{inventory, out};
+use crate::cli::{approve, inventory, out};
 
 /// What `wicker link rm` takes.
 #[derive(Debug, clap::Args)]
@@ -55,6 +55,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
         args.name,
         args.interface
     );
+    approve::require(session, source.team()).await?;
     let mut removed = Vec::with_capacity(meant.len());
     for (key, link) in meant {
         session.store.delete::<Link>(key).await?;

@@ -26,7 +26,7 @@ use super::{scopes, trial};
 use crate::cli::deploy::wait;
 use crate::cli::session::Session;
 use crate::cli::table::short;
-use crate::cli::{inventory, out, ps};
+use crate::cli::{approve, inventory, out, ps};
 use crate::execute::apply;
 use crate::provider::registry;
 
@@ -282,6 +282,7 @@ pub(super) async fn write(
 ) -> anyhow::Result<Report> {
     let key = key::link(&link.source, &link.scope, &link.name);
     let before = inventory.links.get(&key);
+    approve::record(session, &link.clone().into()).await?;
     let written = match before {
         Some(stored) => session.store.update(&link, stored.revision).await,
         None => session.store.create(&link).await,

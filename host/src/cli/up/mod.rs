@@ -12,11 +12,12 @@ use serde::Serialize;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::Route;
+use wicker_lattice::token::team::Credential;
 use wicker_process::signal::StopSignals;
 use wicker_process::telemetry;
 use wicker_reconciler::manifest::Manifest;
 
-use crate::cli::session::Session;
+use crate::cli::session::{Session, TokenText};
 use crate::cli::{Global, Output, deploy, out};
 use crate::config::{DEFAULT_HTTP, HostConfig};
 use crate::host::Host;
@@ -66,6 +67,7 @@ pub struct Args {
 pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     telemetry::start(&log_filter(), telemetry::Format::Text);
     let output = global.output;
+    let credential = global.token.as_ref().map(TokenText::read).transpose()?;
     let config = config::config(args, global)?;
     // What is wrong with a manifest is said before anything is started.
     let manifests = deploy::read_manifests(&config.manifests(), &[])?;
@@ -78,7 +80,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     say_where(&config, &host);
     let outcome = tokio::select! {
         // Not cancel-safe: what was written by then is removed by the drain.
-        served = Box::pin(serve_files(&host, &manifests, output)) => match served {
+        served = Box::pin(serve_files(&host, &manifests, (output, credential))) => match served {
             Ok(()) => run_on(&host, &mut signals).await,
             Err(error) => Err(error),
         },
@@ -140,11 +142,15 @@ fn moved(config: &HostConfig, http: SocketAddr) -> String {
 }
 
 /// Runs the files, then says in the host's lease that it answers.
-async fn serve_files(host: &Host, manifests: &[Manifest], output: Output) -> anyhow::Result<()> {
+async fn serve_files(
+    host: &Host,
+    manifests: &[Manifest],
+    (output, credential): (Output, Option<Credential>),
+) -> anyhow::Result<()> {
     host.bare.deploy().await?;
     if !manifests.is_empty() {
         let Member { lattice, nats, store, process, .. } = host.member.clone();
-        let session = Session::new(&lattice, nats, store, process, output);
+        let session = Session::new(&lattice, nats, store, process, output).acting_as(credential);
         let deploying = deploy::deploy(&session, manifests, Some(DEPLOY_TIMEOUT));
         let report = Box::pin(deploying).await?;
         if output == Output::Text {

@@ -5,11 +5,13 @@ mod export;
 mod servers;
 mod spec;
 mod status;
+mod team;
 
 pub use export::*;
 pub use servers::*;
 pub use spec::*;
 pub use status::*;
+pub use team::*;
 
 use serde::{Deserialize, Serialize};
 

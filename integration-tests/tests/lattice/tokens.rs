@@ -1,0 +1,132 @@
+//! Who may act for a team: who has its token, at the command line and past it.
+
+use integration_tests::{TestLattice, eventually};
+use wicker_lattice::call::Status;
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{Authority, Component, Export, Terms};
+
+use crate::teams::ask;
+
+/// A lattice that has one team and its greeter.
+struct Governed {
+    lattice: TestLattice,
+    authority: String,
+}
+
+impl Governed {
+    async fn start() -> Self {
+        let lattice = TestLattice::start().await;
+        let authority = lattice.folder().join("authority.key").display().to_string();
+        Self { lattice, authority }
+    }
+
+    fn greeter(&self, to: &str) -> String {
+        let image = artifacts::example("greeter").display().to_string();
+        let export = format!("{{target: greeter, interfaces: example:greeter, to: [{to}]}}");
+        self.lattice.manifest(
+            "words",
+            &format!("application: greeter\nteam: words\ncomponents: {{greeter: {image}}}\nexports: {{greet: {export}}}\n"),
+        )
+    }
+
+    async fn create(&self, team: &str) -> Result<(), String> {
+        let args = ["team", "create", team, "--authority", &self.authority];
+        self.lattice.try_wicker(&args).await.map(|_| ())
+    }
+
+    async fn token(&self, team: &str) -> String {
+        let args = ["token", "issue", "--team", team, "--authority", &self.authority];
+        self.lattice.wicker(&args).await["token"].as_str().unwrap().to_owned()
+    }
+
+    /// What the greeter says to a caller of that team.
+    async fn asked_by(&self, team: &str) -> Status {
+        let (source, target) = (format!("{team}/app/component"), "words/greeter/greeter");
+        ask(&self.lattice, &source, target, "example:greeter/greet@1").await.status
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn team_is_acted_for_by_its_token_and_by_nothing_else() {
+    let governed = Governed::start().await;
+    let lattice = &governed.lattice;
+    let _host = lattice.host(&[]).await;
+    // One operator needs no token, until there are teams.
+    lattice.wicker(&["deploy", &governed.greeter("front")]).await;
+    governed.create("front").await.unwrap();
+    let taken = governed.create("words").await.unwrap_err();
+    assert!(taken.contains("there is a team `words` already"), "{taken}");
+    assert_eq!(governed.asked_by("front").await, Status::NotFound, "what was there goes on");
+
+    let manifest = governed.greeter("front, other");
+    let refused = lattice.try_wicker(&["deploy", &manifest]).await.unwrap_err();
+    assert!(refused.contains("a token of team `words` is needed"), "{refused}");
+    let (words, front) = (governed.token("words").await, governed.token("front").await);
+    let refused = lattice.try_wicker(&["--token", &front, "deploy", &manifest]).await.unwrap_err();
+    assert!(refused.contains("is of team `front`"), "{refused}");
+    for verb in [&["undeploy", "greeter"][..], &["pause", "greeter"], &["scale", "greeter", "2"]] {
+        let refused = lattice.try_wicker(verb).await.unwrap_err();
+        assert!(refused.contains("a token of team `words` is needed"), "{verb:?}: {refused}");
+    }
+    let file = lattice.folder().join("token");
+    std::fs::write(&file, &words).unwrap();
+    let file = file.display().to_string();
+    lattice.wicker(&["--token", &file, "deploy", &manifest]).await;
+    assert_eq!(governed.asked_by("other").await, Status::NotFound);
+    let teams = lattice.wicker(&["teams"]).await;
+    let names: Vec<&str> =
+        teams.as_array().unwrap().iter().map(|team| team["team"].as_str().unwrap()).collect();
+    assert_eq!(names, ["front", "words"]);
+    lattice.wicker(&["--token", &words, "undeploy", "greeter"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_past_the_command_line_is_not_acted_on() {
+    let governed = Governed::start().await;
+    let lattice = &governed.lattice;
+    let data = lattice.folder().join("data");
+    let host = lattice.host_in(&data, &[]).await;
+    governed.create("words").await.unwrap();
+    let words = governed.token("words").await;
+    lattice.wicker(&["--token", &words, "deploy", &governed.greeter("front")]).await;
+    assert_eq!(governed.asked_by("front").await, Status::NotFound);
+
+    let events = lattice.events().await;
+    let greet = "words/greeter/greet".parse().unwrap();
+    let export = lattice.store.get::<Export>(&key::export(&greet)).await.unwrap().unwrap().record;
+    let mut forged = export.clone();
+    forged.to.insert("mallory".to_owned(), Terms::default());
+    lattice.store.put(&forged).await.unwrap();
+    let greeter = "words/greeter/greeter".parse().unwrap();
+    let component = lattice.store.get::<Component>(&key::component(&greeter)).await.unwrap();
+    let component = component.unwrap().record;
+    let config = [("greeting".to_owned(), "boo".to_owned())].into();
+    let generation = component.generation + 1;
+    lattice.store.put(&Component { config, generation, ..component }).await.unwrap();
+    let authority = lattice.store.get::<Authority>(key::AUTHORITY).await.unwrap().unwrap().record;
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
+    lattice.store.put(&Authority { key }).await.unwrap();
+    let told = eventually("the host says what it ignores", || async {
+        let told = events.of("record-refused");
+        (told.len() == 3).then_some(told)
+    })
+    .await;
+    let said = |text: &str| assert!(told.iter().any(|each| each.contains(text)), "{told:?}");
+    said("export.words_greeter_greet is ignored: nobody with a token of team `words` approved it");
+    said("component.words_greeter_greeter is ignored");
+    said("another authority");
+    assert_eq!(governed.asked_by("mallory").await, Status::Denied);
+    assert_eq!(governed.asked_by("front").await, Status::NotFound);
+
+    // A host that comes back believes it no more, and knows its authority; its team sets things right.
+    assert!(host.stop().await.success());
+    let _host = lattice.host_in(&data, &[]).await;
+    eventually("it says so again", || async {
+        (events.of("record-refused").len() == 6).then_some(())
+    })
+    .await;
+    lattice.store.put(&authority).await.unwrap();
+    lattice.wicker(&["--token", &words, "deploy", &governed.greeter("front")]).await;
+    assert_eq!(governed.asked_by("mallory").await, Status::Denied);
+    assert_eq!(governed.asked_by("front").await, Status::NotFound);
+}
