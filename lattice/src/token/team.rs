@@ -1,5 +1,5 @@
 //! Who may act for a team: the lattice's authority signs a team token, which is bound to a key; whoever holds that key
-//! approves records, one by one. Records are approved by what they say ([`super::digest`]), so an approval is worth nothing
+//! approves records, one by one. Records are approved by what they say ([`super::digest()`]), so an approval is worth nothing
 //! for another record, nor for another content.
 
 use std::fmt;
@@ -51,7 +51,7 @@ pub struct TeamClaims {
 struct Statement {
     /// The record's key in the store.
     sub: String,
-    /// See [`super::digest`].
+    /// See [`super::digest()`].
     digest: String,
     iat: i64,
 }
