@@ -12,7 +12,7 @@ use crate::config::{Codec, EngineConfig};
 use crate::digest::digest;
 use crate::flavor::{self, Flavors};
 use crate::instance::Guest;
-use crate::load_error::LoadError;
+use crate::load_error::{Cause, LoadError};
 use crate::loads::Loads;
 use crate::program::Program;
 use crate::report::Report;
@@ -81,8 +81,8 @@ impl Engine {
     ///
     /// Takes a tenth of a millisecond when a compiled artifact lies in the cache; else it compiles, behind everything
     /// else that runs, for up to ten seconds for the largest (interpreters). Whoever loads the same bytes at the same
-    /// time waits for the same compilation; it stops when nobody waits any more. Loading them again later is cheap but
-    /// not free: keep the program.
+    /// time waits for the same compilation; it stops when nobody waits any more. While a program is in use, whoever loads
+    /// the same bytes gets the same program.
     ///
     /// # Errors
     /// `wasm` is not a component or is one that this engine cannot run; the message says what to change.
@@ -92,16 +92,55 @@ impl Engine {
             let digest = tokio::task::spawn_blocking(move || digest(&wasm)).await;
             digest.map_err(|_panicked| LoadError::Stopped)?
         };
-        let begin = || self.clone().load_new(digest.clone(), wasm).boxed();
-        let load = self.0.loads.join(&digest, begin);
+        self.join(&digest, || async { Ok(wasm) }).await
+    }
+
+    /// [`Engine::load`] of the component that `digest` names (`sha256:<hex>`), whose bytes are fetched only where there is
+    /// neither a program of it in use nor an artifact in the cache. The bytes that come must be those of that digest.
+    ///
+    /// # Errors
+    /// As [`Engine::load`]; [`LoadError::Fetch`] with what `fetch` said.
+    pub async fn load_by<F>(
+        &self,
+        digest: &str,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Arc<Program>, LoadError>
+    where
+        F: Future<Output = Result<Bytes, Cause>> + Send + 'static,
+    {
+        self.join(digest.strip_prefix("sha256:").unwrap_or(digest), fetch).await
+    }
+
+    async fn join<F>(
+        &self,
+        digest: &str,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Arc<Program>, LoadError>
+    where
+        F: Future<Output = Result<Bytes, Cause>> + Send + 'static,
+    {
+        let begin = || self.clone().load_new(digest.to_owned(), fetch()).boxed();
+        let load = self.0.loads.join(digest, begin);
         load.await
     }
 
-    async fn load_new(self, digest: String, wasm: Bytes) -> Result<Arc<Program>, LoadError> {
-        let Shared { codec, linkers, compiler, .. } = &*self.0;
-        let compiled = Arc::clone(compiler).compiled(digest.clone(), wasm).await?;
+    async fn load_new(
+        self,
+        digest: String,
+        fetch: impl Future<Output = Result<Bytes, Cause>>,
+    ) -> Result<Arc<Program>, LoadError> {
+        let Shared { codec, linkers, compiler, loads, .. } = &*self.0;
+        let compiled = match Arc::clone(compiler).cached(digest.clone()).await? {
+            Some(compiled) => compiled,
+            None => {
+                let wasm = fetch.await.map_err(LoadError::Fetch)?;
+                Arc::clone(compiler).compiled(digest.clone(), wasm).await?
+            }
+        };
         let linker = linkers.get(compiled.flavor).clone();
-        Program::new(digest, compiled, linker, *codec).map(Arc::new)
+        let program = Arc::new(Program::new(digest.clone(), compiled, linker, *codec)?);
+        loads.remember(digest, &program);
+        Ok(program)
     }
 
     /// What was chosen at start.

@@ -38,6 +38,9 @@ pub enum LoadError {
     /// the component: the same again may work.
     #[error("cannot run the compiler")]
     Compiler(#[source] Cause),
+    /// Its bytes cannot be had just now.
+    #[error("cannot fetch the component")]
+    Fetch(#[source] Cause),
     /// The process is ending.
     #[error("the engine is stopping")]
     Stopped,

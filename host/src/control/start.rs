@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wicker_engine::{Actor, ActorConfig, DEFAULT_IDLE, Engine, LoadError};
+use wicker_engine::{Actor, ActorConfig, Cause, DEFAULT_IDLE, Engine, LoadError, Program};
 use wicker_lattice::call::Invoke;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Links;
@@ -143,23 +143,7 @@ impl Starter {
         component: &Component,
         guard: Option<&Guard>,
     ) -> Result<Arc<Actor>, Failure> {
-        let image = self
-            .member
-            .store
-            .get_image(&component.digest)
-            .await
-            .map_err(|error| Failure::passing(&error))?;
-        let loading = async {
-            let mut loading = std::pin::pin!(self.engine.load(image));
-            match timeout(PATIENCE, &mut loading).await {
-                Ok(program) => program,
-                Err(_) => {
-                    tracing::info!("compiling {}; this happens once", component.id);
-                    loading.await
-                }
-            }
-        };
-        let program = loading.await.map_err(|error| load_failure(&error))?;
+        let program = self.program(component).await.map_err(|error| load_failure(&error))?;
         let (digest, world) = (component.digest.clone(), program.world().clone());
         self.remember_types(Types { digest, world }).await;
         let config = ActorConfig {
@@ -174,6 +158,23 @@ impl Starter {
         };
         Actor::new(&self.engine, program, config, Arc::new(Links::default()))
             .map_err(|error| Failure::lasting(&error))
+    }
+
+    /// What the component runs. Its bytes are fetched only where no code of them is kept.
+    async fn program(&self, component: &Component) -> Result<Arc<Program>, LoadError> {
+        let (store, digest) = (self.member.store.clone(), component.digest.clone());
+        let fetch = || async move {
+            let image = store.get_image(&digest).await;
+            image.map_err(|error| Cause::from(&error as &(dyn Error + 'static)))
+        };
+        let mut loading = std::pin::pin!(self.engine.load_by(&component.digest, fetch));
+        match timeout(PATIENCE, &mut loading).await {
+            Ok(program) => program,
+            Err(_) => {
+                tracing::info!("fetching or compiling {}; this happens once", component.id);
+                loading.await
+            }
+        }
     }
 
     async fn provider(
@@ -284,7 +285,9 @@ fn find(name: &str) -> Result<&'static Builtin, Failure> {
 
 fn load_failure(error: &LoadError) -> Failure {
     match error {
-        LoadError::Compiler(_) | LoadError::Stopped => Failure::passing(error),
+        LoadError::Compiler(_) | LoadError::Fetch(_) | LoadError::Stopped => {
+            Failure::passing(error)
+        }
         _ => Failure::lasting(error),
     }
 }

@@ -24,6 +24,7 @@ mod languages;
 mod load;
 mod lost;
 mod machines;
+mod many;
 mod messages;
 mod operate;
 mod partitions;

@@ -2,12 +2,16 @@
 //!
 //! A write that failed with [`StoreError::Unavailable`] may have been applied: read again before deciding.
 
+use std::sync::Arc;
+
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
 use futures::TryStreamExt as _;
+use tokio::sync::Semaphore;
 
 use crate::store::entry::{Entry, StoreError, decode, encode};
+use crate::store::image::fetching;
 use crate::store::key::{self, Bucket, Record};
 use crate::store::open::{BucketConfig, open_bucket, open_images};
 use crate::store::record::{Lattice, SCHEMA_VERSION};
@@ -22,6 +26,8 @@ pub struct Store {
     spec: kv::Store,
     status: kv::Store,
     pub(super) images: ObjectStore,
+    /// A permit for each image that may be on its way here.
+    pub(super) fetching: Arc<Semaphore>,
 }
 
 /// The lattice's state cannot be used.
@@ -79,7 +85,7 @@ impl Store {
             ..Default::default()
         };
         let images = open_images(jetstream, images).await.map_err(failed)?;
-        let store = Self { spec, status, images };
+        let store = Self { spec, status, images, fetching: fetching() };
         store.check_version(lattice).await?;
         Ok(store)
     }
@@ -90,7 +96,7 @@ impl Store {
         let spec = jetstream.get_key_value(bucket("spec")).await.ok()?;
         let status = jetstream.get_key_value(bucket("status")).await.ok()?;
         let images = jetstream.get_object_store(&bucket("images")).await.ok()?;
-        Some(Self { spec, status, images })
+        Some(Self { spec, status, images, fetching: fetching() })
     }
 
     async fn check_version(&self, lattice: &str) -> Result<(), OpenError> {

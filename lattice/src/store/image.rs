@@ -1,13 +1,23 @@
 //! The bytes of components, by digest, in the lattice's object store: any host can fetch what it is told to run.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
 
 use crate::store::bucket::Store;
 
 /// Bytes of one component at most.
 pub const IMAGE_BYTES_MAX: usize = 256 << 20;
+
+/// Images on their way to one process at once: each is a consumer at the server, which allows only so many.
+const FETCHES_MAX: usize = 8;
+
+pub(super) fn fetching() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(FETCHES_MAX))
+}
 
 /// A component's bytes could not be stored or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +82,8 @@ impl Store {
     /// # Errors
     /// See [`ImageError`].
     pub async fn get_image(&self, wanted: &str) -> Result<Bytes, ImageError> {
+        // Never closed.
+        let _permit = self.fetching.acquire().await;
         let object = self.images.get(object_name(wanted)).await;
         let object = object.map_err(|error| unavailable(wanted, error))?;
         let mut bytes = Vec::new();

@@ -57,15 +57,12 @@ impl Compiler {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The code of `wasm`, which is known by `digest`.
+    /// Compiles `wasm`, which is known by `digest`.
     pub(crate) async fn compiled(
         self: Arc<Self>,
         digest: String,
         wasm: Bytes,
     ) -> Result<Compiled, LoadError> {
-        if let Some(found) = Arc::clone(&self).cached(digest.clone()).await? {
-            return Ok(found);
-        }
         let _slot = self.slots.acquire().await.map_err(|_closed| LoadError::Stopped)?;
         self.count.fetch_add(1, Ordering::Relaxed);
         let (Some(cache), Some(process)) = (&self.cache, &self.process) else {
@@ -77,7 +74,11 @@ impl Compiler {
         Arc::clone(&self).cached(digest).await?.ok_or_else(missing)
     }
 
-    async fn cached(self: Arc<Self>, digest: String) -> Result<Option<Compiled>, LoadError> {
+    /// What was compiled of `digest` before, if it was kept.
+    pub(crate) async fn cached(
+        self: Arc<Self>,
+        digest: String,
+    ) -> Result<Option<Compiled>, LoadError> {
         let look = move || {
             let (component, facts) = self.cache.as_ref()?.load(&self.engines, &digest)?;
             Some(Compiled::new(component, facts))

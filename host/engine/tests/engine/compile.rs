@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use wicker_engine::{CompilerCommand, Engine, EngineConfig, LoadError};
+use wicker_engine::{Cause, CompilerCommand, Engine, EngineConfig, LoadError};
 
 use crate::guest::component;
 use crate::harness::eventually;
@@ -18,6 +20,11 @@ fn answering(number: u8) -> Bytes {
         "package test:one; interface outer { get: func() -> u8; } world w { export outer; }",
         &format!(r#"(func (export "test:one/outer#get") (result i32) (i32.const {number}))"#),
     )
+}
+
+/// Of `answering(3)`.
+async fn digest() -> String {
+    Engine::new(small()).unwrap().load(answering(3)).await.unwrap().digest()
 }
 
 fn small() -> EngineConfig {
@@ -51,6 +58,38 @@ async fn loads_of_one_component_at_once_share_one_compilation() {
     let (loaded, other) = tokio::join!(loads, other);
     assert!(loaded.iter().all(|program| program.is_ok()) && other.is_ok());
     assert_eq!(engine.compilations(), 2);
+}
+
+#[tokio::test]
+async fn component_that_is_in_use_or_in_the_cache_is_not_fetched() {
+    let directory = tempfile::tempdir().unwrap();
+    let cached = || EngineConfig { cache: Some(directory.path().join("artifacts")), ..small() };
+    let digest = digest().await;
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let load = async |engine: &Engine| {
+        let fetched = Arc::clone(&fetched);
+        let fetch = || async move {
+            fetched.fetch_add(1, Ordering::SeqCst);
+            Ok(answering(3))
+        };
+        engine.load_by(&digest, fetch).await.unwrap()
+    };
+    let engine = Engine::new(cached()).unwrap();
+    let programs = futures::future::join_all((0..LOADS).map(|_| load(&engine))).await;
+    assert!(programs.iter().all(|program| Arc::ptr_eq(program, &programs[0])));
+    assert!(Arc::ptr_eq(&load(&engine).await, &programs[0]), "it is in use");
+    assert_eq!(load(&Engine::new(cached()).unwrap()).await.digest(), digest);
+    assert_eq!(fetched.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn component_that_cannot_be_fetched_is_tried_again_by_the_next_load() {
+    let engine = Engine::new(small()).unwrap();
+    let digest = digest().await;
+    let away = || async { Err(Cause::from(std::io::Error::other("nobody there"))) };
+    let error = engine.load_by(&digest, away).await.unwrap_err();
+    assert!(matches!(error, LoadError::Fetch(_)), "{error:?}");
+    assert!(engine.load_by(&digest, || async { Ok(answering(3)) }).await.is_ok());
 }
 
 #[tokio::test]
