@@ -189,7 +189,6 @@ pub fn main(cli: Cli) -> ExitCode {
     outcome.unwrap_or_else(|error| fail(&error))
 }
 
-#[expect(clippy::cognitive_complexity, reason = "one line for each verb")]
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Up(args) => Box::pin(up::run(args, cli.global)).await,

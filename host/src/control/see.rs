@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::store::record::{Link, Route, Running};
+use wicker_lattice::store::record::{Link, ObjectKind, Route, Running};
 use wicker_lattice::store::{Change, Record as _};
 use wicker_provider::{LinkRecord, ProviderInstance};
 
@@ -31,15 +31,8 @@ impl Control {
                 self.changed.places = true;
                 self.apply(Event::Specified(Spec::Provider(Arc::new(entry.record))));
             }
-            Seen::Component(Change::Deleted { key }) | Seen::Provider(Change::Deleted { key }) => {
-                if let Some(id) = last_token(&key) {
-                    self.records.unspecified(&id);
-                    self.records.exports.disown(&id);
-                    self.changed.exports = true;
-                    self.changed.places = true;
-                    self.apply(Event::Unspecified(id));
-                }
-            }
+            Seen::Component(Change::Deleted { key }) => self.see_end(ObjectKind::Component, &key),
+            Seen::Provider(Change::Deleted { key }) => self.see_end(ObjectKind::Provider, &key),
             Seen::Placement(Change::Put(entry)) => self.apply(Event::Placed(entry.record)),
             Seen::Placement(Change::Deleted { key }) => {
                 if let Some(id) = last_token(&key) {
@@ -60,6 +53,19 @@ impl Control {
             | Seen::Provider(Change::Current)
             | Seen::Placement(Change::Current) => {}
         }
+    }
+
+    /// A spec that is gone; not, where the other kind of object has taken its name already.
+    fn see_end(&mut self, kind: ObjectKind, key: &str) {
+        let Some(id) = last_token(key) else { return };
+        if self.state.kind_of(&id).is_some_and(|now| now != kind) {
+            return;
+        }
+        self.records.unspecified(&id);
+        self.records.exports.disown(&id);
+        self.changed.exports = true;
+        self.changed.places = true;
+        self.apply(Event::Unspecified(id));
     }
 
     fn see_route(&mut self, change: Change<Route>) {

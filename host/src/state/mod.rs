@@ -216,6 +216,12 @@ impl State {
         self.converge(&id, effects);
     }
 
+    /// What an object is specified as.
+    #[must_use]
+    pub fn kind_of(&self, id: &ObjectId) -> Option<ObjectKind> {
+        self.objects.get(id)?.spec.as_ref().map(Spec::kind)
+    }
+
     /// A spec that is gone stops nothing (its placement's end does); but the next order may begin at any generation.
     fn unspecified(&mut self, id: &ObjectId) {
         let Some(object) = self.objects.get_mut(id) else { return };

@@ -13,7 +13,9 @@ async fn no_verb_shows_a_password_of_a_provider_or_link() {
     lattice.wicker(&["deploy", "--detach", &manifest]).await;
     let config = "url=redis://someone:hunter2@127.0.0.1:1/0";
     let set = ["link", "set", "counter", "wasi:keyvalue", "secret/store", "--config", config];
-    lattice.wicker(&set).await;
+    let (code, set) = lattice.exit_code(&set).await;
+    assert_eq!((code, set[0]["state"].as_str()), (Some(1), Some("failing")), "{set}");
+    assert!(!set.to_string().contains("hunter2"), "{set}");
     for verb in
         [&["inspect", "secret/store"][..], &["inspect", "counter"], &["ps"], &["link", "ls"]]
     {

@@ -101,12 +101,18 @@ impl Reconciler {
 
     /// A component's spec, or `None` where it was deleted.
     pub fn component(&mut self, id: &ObjectId, component: Option<Stored<Component>>) {
-        self.specify(id, component.map(Spec::Component));
+        match component {
+            Some(component) => self.specify(id, Some(Spec::Component(component))),
+            None => self.forget(id, |spec| matches!(spec, Spec::Component(_))),
+        }
     }
 
     /// A provider's spec, or `None` where it was deleted.
     pub fn provider(&mut self, id: &ObjectId, provider: Option<Stored<Provider>>) {
-        self.specify(id, provider.map(Spec::Provider));
+        match provider {
+            Some(provider) => self.specify(id, Some(Spec::Provider(provider))),
+            None => self.forget(id, |spec| matches!(spec, Spec::Provider(_))),
+        }
     }
 
     /// An application, or `None` where it was deleted.
@@ -249,6 +255,14 @@ impl Reconciler {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A spec that is gone; not, where the other kind of object has taken its name already.
+    fn forget(&mut self, id: &ObjectId, is_kind: fn(&Spec) -> bool) {
+        let spec = self.objects.all.get(id).and_then(|known| known.spec.as_ref());
+        if spec.is_none_or(is_kind) {
+            self.specify(id, None);
         }
     }
 
