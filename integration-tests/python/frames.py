@@ -5,7 +5,7 @@ import struct
 from values import Reader
 
 STATUSES = ("ok unavailable not-found type-mismatch denied overloaded draining deadline cancelled trapped lost "
-            "bad-frame unsupported").split()
+            "bad-frame unsupported gone").split()
 
 REPLY, ACCEPT, BEAT, CANCEL, CHUNK, ABORT, CREDIT, STOP, PULSE = range(2, 11)
 LAYOUTS = {ACCEPT: "B", BEAT: "B", CANCEL: "", CHUNK: "BBI", ABORT: "BI", CREDIT: "BQ", STOP: "B", PULSE: "BI"}
@@ -27,11 +27,13 @@ def read_body(reader, flags, streams):
     return heads, reader.data, total
 
 
-def request(type_hash, call, budget_ms, source, params, *, credit=0, link="default", revision=0, heads=(), total=None):
-    fixed = struct.pack("<BBBB8s16sIIQ", 1, 1, bool(total), len(heads), type_hash, call, budget_ms, credit, revision)
+def request(type_hash, call, budget_ms, source, params, *, credit=0, link="default", revision=0, fence=None, heads=(), total=None):
+    """`fence` is set where the caller is a singleton."""
+    flags = bool(total) | (0 if fence is None else 8)
+    fixed = struct.pack("<BBBB8s16sIIQ", 1, 1, flags, len(heads), type_hash, call, budget_ms, credit, revision)
     link = "" if link == "default" else link
     names = b"".join(bytes([len(name)]) + name.encode() for name in (source, link))
-    return fixed + names + body(heads, params, total)
+    return fixed + names + (b"" if fence is None else struct.pack("<Q", fence)) + body(heads, params, total)
 
 
 def read_request(data):
@@ -43,6 +45,7 @@ def read_request(data):
     found["source"], found["link"] = (reader.take(reader.take(1)[0]).decode() for _ in range(2))
     found["link"] = found["link"] or "default"
     found["trace"] = reader.take(25) if found["flags"] & 2 else None
+    found["fence"] = reader.unpack("Q")[0] if found["flags"] & 8 else None
     found["heads"], found["params"], found["total"] = read_body(reader, found["flags"], found["streams"])
     return found
 

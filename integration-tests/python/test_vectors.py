@@ -45,7 +45,7 @@ class Vectors(unittest.TestCase):
             found = frames.read_request(data)
             if found["trace"]:
                 return data  # read, but never written from here
-            names = "heads credit link revision total".split()
+            names = "heads credit link revision fence total".split()
             rest = {name: found[name] for name in names}
             fixed = [found[name] for name in "type_hash call budget_ms source params".split()]
             return frames.request(*fixed, **rest)

@@ -1,7 +1,7 @@
 //! Ends: of taking calls, when this process drains, and of everything, when it stops.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use super::outgoing::Ending;
@@ -24,6 +24,8 @@ impl Shared {
     /// See [`super::Rpc::drain`].
     pub(super) async fn drain(&self, grace: Duration) -> Result<(), DrainError> {
         self.is_draining.store(true, Ordering::SeqCst);
+        // A request that was let in before this is among those that run from here on: see `Shared::on_request`.
+        fence(Ordering::SeqCst);
         let drained = tokio::time::timeout(grace, self.until_idle()).await;
         self.serving.cancel();
         let (calls, streams) = (self.running.len(), self.answering());

@@ -1,7 +1,7 @@
 //! Requests as they come: read, let in or refused at once, and handed to whoever begins them. Nothing here waits.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use async_nats::Message;
@@ -56,6 +56,14 @@ impl Shared {
                     warn!(%from, %attempt, "request that came twice");
                     return;
                 }
+                // Whoever drains sees that something runs, or this sees that it drains.
+                fence(Ordering::SeqCst);
+                if let Err(error) = self.check_serving() {
+                    self.running.remove(&key);
+                    self.note_idle();
+                    self.answer(key, reply_to, 0, Err(error));
+                    return;
+                }
                 self.wake_ticker();
                 let admitted =
                     Admitted { key, reply_to, running, credit, parts, callee, call, began: now };
@@ -67,14 +75,19 @@ impl Shared {
 
     /// Whether there is room for one more call.
     fn admit(&self) -> Result<(), CallError> {
-        if self.is_draining.load(Ordering::Acquire) {
-            let message = format!("process {} is stopping", self.config.process);
-            return Err(CallError::new(Status::Draining, message));
-        }
+        self.check_serving()?;
         let running = self.running.len();
         if running >= self.config.in_flight_max {
             let message = format!("process {} serves {running} calls already", self.config.process);
             return Err(CallError::new(Status::Overloaded, message));
+        }
+        Ok(())
+    }
+
+    fn check_serving(&self) -> Result<(), CallError> {
+        if self.is_draining.load(Ordering::Acquire) {
+            let message = format!("process {} is stopping", self.config.process);
+            return Err(CallError::new(Status::Draining, message));
         }
         Ok(())
     }
