@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::files::quoted;
 use super::identity::Certificates;
 use super::place::{Place, Role, Trio, bound_for, port_above};
 
@@ -128,9 +129,4 @@ impl Peers {
 fn urls(addresses: &[String]) -> String {
     let urls = addresses.iter().map(|address| quoted(&format!("tls://{address}")));
     urls.collect::<Vec<_>>().join(", ")
-}
-
-/// Text in quotes, as nats-server reads it.
-pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

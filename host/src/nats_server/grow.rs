@@ -19,10 +19,7 @@ use super::join_line::JoinSecret;
 use super::keeper::Keeping;
 use super::machine::Machine;
 use super::managed::NatsServer;
-use super::place::{Role, Trio};
-
-/// How many machines keep the state.
-pub const SERVERS: usize = 3;
+use super::place::{Role, SERVERS, Trio};
 
 /// How long the servers may take to find each other before everything is left as it was.
 const FORMING_TIMEOUT: Duration = Duration::from_secs(60);

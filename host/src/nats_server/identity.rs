@@ -3,7 +3,6 @@
 //! Every machine derives the same authority from the join secret and signs a certificate of its own with it, so that
 //! nobody without the secret can connect or pretend to be one of them, and nothing has to be handed around.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -12,6 +11,7 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
+use super::files::{quoted, write_private};
 use super::join_line::JoinSecret;
 
 /// The head of an Ed25519 key in PKCS #8 (RFC 8410); 32 bytes of seed follow.
@@ -48,8 +48,7 @@ impl Certificates {
 
     /// The fields of a `tls` block of nats-server.
     pub(super) fn tls(&self) -> String {
-        let file =
-            |name: &str| super::config::quoted(&self.folder.join(name).display().to_string());
+        let file = |name: &str| quoted(&self.folder.join(name).display().to_string());
         format!(
             "tls {{ ca_file: {}, cert_file: {}, key_file: {}, verify: true, timeout: 5 }}",
             file("ca.pem"),
@@ -85,18 +84,4 @@ fn certificate(authority: &KeyPair, host: &str) -> anyhow::Result<(String, Strin
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let issuer = Issuer::new(authority_params()?, authority);
     Ok((params.signed_by(&key, &issuer)?.pem(), key.serialize_pem()))
-}
-
-/// Writes a file that only the user may read, beside and renamed: never half of it.
-pub(super) fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let fresh = file.with_extension("new");
-    let write = || {
-        let mut options = std::fs::OpenOptions::new();
-        let mut open = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        open.write_all(text.as_bytes())?;
-        open.sync_all()?;
-        std::fs::rename(&fresh, file)
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
 }

@@ -9,10 +9,9 @@ use wicker_lattice::store::key;
 use wicker_lattice::store::record::{Machine as MachineRecord, Servers};
 use wicker_process::Tasks;
 
-use super::grow::SERVERS;
 use super::machine::Machine;
 use super::managed::NatsServer;
-use super::place::{Place, Role};
+use super::place::{Place, Role, SERVERS};
 use crate::data_dir::DataDir;
 use crate::member::Member;
 

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::ServerConfig;
-use super::identity::write_private;
+use super::files::write_private;
 use super::{DEFAULT_PORT, authority, probe};
 use crate::data_dir::DataDir;
 

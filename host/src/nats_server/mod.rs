@@ -5,11 +5,12 @@
 //! speaks NATS has stopped.
 //!
 //! It may be open to other machines: `join_line` is what lets them in, `identity` the certificates between them, `place` what
-//! each is to the others. `config` writes what nats-server reads, `machine` starts it, `managed` is the process,
+//! each is to the others. `config` and `files` write what nats-server reads, `machine` starts it, `managed` is the process,
 //! `keeper` keeps it running, `grow` makes three of one, `binary` finds the program.
 
 mod binary;
 mod config;
+mod files;
 mod grow;
 mod identity;
 mod join_line;
@@ -18,12 +19,11 @@ mod machine;
 mod managed;
 mod place;
 
-pub use grow::SERVERS;
 pub use join_line::JoinLine;
 pub use keeper::Keeper;
 pub use machine::Machine;
 pub use managed::NatsServer;
-pub use place::{Place, Role, Running};
+pub use place::{Place, Role, Running, SERVERS};
 
 use std::path::Path;
 use std::time::Duration;

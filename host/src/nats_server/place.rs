@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::identity::write_private;
+use super::files::write_private;
 use super::join_line::{DEFAULT_PORT, JoinLine, JoinSecret, with_port};
 use crate::data_dir::DataDir;
+
+/// How many machines keep the state.
+pub const SERVERS: usize = 3;
 
 /// An address of the range for documentation: nothing is ever sent there.
 const ANYWHERE: &str = "192.0.2.1:9";

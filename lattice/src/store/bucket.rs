@@ -11,7 +11,6 @@ use futures::TryStreamExt as _;
 use tokio::sync::Semaphore;
 
 use crate::store::entry::{Entry, StoreError, decode, encode};
-use crate::store::image::fetching;
 use crate::store::key::{self, Bucket, Record};
 use crate::store::open::{BucketConfig, open_bucket, open_images};
 use crate::store::record::{Lattice, SCHEMA_VERSION};
@@ -19,6 +18,9 @@ use crate::store::watch::Watch;
 
 /// Revisions kept of each spec key: what `wicker history` shows and `rollback` returns to.
 const SPEC_HISTORY: i64 = 10;
+
+/// Images on their way to one process at once: each is a consumer at the server, which allows only so many.
+const FETCHES_MAX: usize = 8;
 
 /// The state of one lattice. Cheap to clone.
 #[derive(Clone)]
@@ -85,7 +87,7 @@ impl Store {
             ..Default::default()
         };
         let images = open_images(jetstream, images).await.map_err(failed)?;
-        let store = Self { spec, status, images, fetching: fetching() };
+        let store = Self { spec, status, images, fetching: Arc::new(Semaphore::new(FETCHES_MAX)) };
         store.check_version(lattice).await?;
         Ok(store)
     }
@@ -96,7 +98,7 @@ impl Store {
         let spec = jetstream.get_key_value(bucket("spec")).await.ok()?;
         let status = jetstream.get_key_value(bucket("status")).await.ok()?;
         let images = jetstream.get_object_store(&bucket("images")).await.ok()?;
-        Some(Self { spec, status, images, fetching: fetching() })
+        Some(Self { spec, status, images, fetching: Arc::new(Semaphore::new(FETCHES_MAX)) })
     }
 
     async fn check_version(&self, lattice: &str) -> Result<(), OpenError> {

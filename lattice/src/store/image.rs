@@ -1,23 +1,13 @@
 //! The bytes of components, by digest, in the lattice's object store: any host can fetch what it is told to run.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::Semaphore;
 
 use crate::store::bucket::Store;
 
 /// Bytes of one component at most.
 pub const IMAGE_BYTES_MAX: usize = 256 << 20;
-
-/// Images on their way to one process at once: each is a consumer at the server, which allows only so many.
-const FETCHES_MAX: usize = 8;
-
-pub(super) fn fetching() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(FETCHES_MAX))
-}
 
 /// A component's bytes could not be stored or fetched.
 #[derive(Debug, thiserror::Error)]
