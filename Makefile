@@ -25,7 +25,7 @@ tools: ## Installs what a host needs: the wasm32-wasip2 target and nats-server
 	$(call say,looking for the tools that a host needs)
 	@.ci/install host
 
-test-tools: ## Installs what the tests need besides: valgrind, redis-server, a current nats-server, ...
+test-tools: ## Installs what the tests need besides: servers (PostgreSQL, Redis, NATS, a registry), valgrind, Python and JavaScript guests
 	$(call say,looking for the tools that the tests need)
 	@.ci/install test
 
