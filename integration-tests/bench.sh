@@ -46,6 +46,9 @@ HEAD
     part 'Cold start' \
         'A component whose compiled artifact lies in the cache and that is not loaded, until its first response, in a running engine.' \
         cargo bench --quiet -p wicker-engine --bench cold
+    part 'Many components' \
+        'A small component under a thousand digests, each an actor that nobody calls: anonymous memory and mappings of the process, and the first request of each.' \
+        cargo bench --quiet -p wicker-engine --bench density
     part 'Calls on one host' \
         'Component to component over a link, and 64 KiB across it; through the direct codec, and through wasmtime'"'"'s dynamic values for comparison.' \
         cargo bench --quiet -p wicker-engine --bench calls

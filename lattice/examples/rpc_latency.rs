@@ -1,5 +1,5 @@
 //! Lattice RPC against a raw NATS request and reply: an echo of 64 bytes, at 1, 16 and 256 callers; with a callee
-//! that is brief, as the builtin providers are, and with one that is not, as a guest.
+//! that is brief, as `keyvalue-redis` is, and with one that is not, as a guest.
 //!
 //! The two take turns, round by round, so that a busy moment of the machine hits both; the median of the rounds counts.
 //! CPU is that of this process, callers and callees together, and that of nats-server, for each call. Run it optimised:

@@ -59,28 +59,9 @@ impl Batch<'_> {
         problems: &mut Problems,
     ) -> Vec<Link> {
         let Some(source) = manifest.id(&link.source.value) else { return Vec::new() };
-        let mut shares = Vec::with_capacity(link.targets.len());
-        let mut led: Vec<Led<'_>> = Vec::with_capacity(link.targets.len());
-        for Target { name, weight } in &link.targets {
-            let Some(target) = self.link_target(manifest, name, problems) else {
-                return Vec::new();
-            };
-            let export = if self.needs_export(&manifest.team, &target) {
-                let Some(export) = self.granted_export(manifest, name, &target, problems) else {
-                    return Vec::new();
-                };
-                Some(export)
-            } else {
-                None
-            };
-            if source == target {
-                let message = format!("`{}` is linked to itself", link.source.value);
-                problems.error(&manifest.source, name.span, message, "");
-            }
-            let served = export.as_ref().map_or(&target, |export| &export.target).clone();
-            led.push(Led { name, served, export });
-            shares.push(Share { target, weight: *weight });
-        }
+        let Some((shares, led)) = self.targets(manifest, (link, &source), problems) else {
+            return Vec::new();
+        };
         let mut is_refused = false;
         let scopes = match self.world(&source) {
             Some(world) => {
@@ -126,6 +107,32 @@ impl Batch<'_> {
             idempotent: link.idempotent.clone(),
         };
         scopes.into_iter().map(record).collect()
+    }
+
+    /// Where a link leads, and who serves it there. `None` where a target is a problem.
+    fn targets<'a>(
+        &self,
+        manifest: &Manifest,
+        (link, source): (&'a manifest::Link, &ObjectId),
+        problems: &mut Problems,
+    ) -> Option<(Vec<Share>, Vec<Led<'a>>)> {
+        let mut shares = Vec::with_capacity(link.targets.len());
+        let mut led = Vec::with_capacity(link.targets.len());
+        for Target { name, weight } in &link.targets {
+            let target = self.link_target(manifest, name, problems)?;
+            let export = match self.needs_export(&manifest.team, &target) {
+                true => Some(self.granted_export(manifest, name, &target, problems)?),
+                false => None,
+            };
+            if *source == target {
+                let message = format!("`{}` is linked to itself", link.source.value);
+                problems.error(&manifest.source, name.span, message, "");
+            }
+            let served = export.as_ref().map_or(&target, |export| &export.target).clone();
+            led.push(Led { name, served, export });
+            shares.push(Share { target, weight: *weight });
+        }
+        Some((shares, led))
     }
 
     fn check_types(
