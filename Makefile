@@ -9,7 +9,7 @@ GUEST_DIR := target/guests/examples
 GATES_OPTIMISED := $(foreach crate,wicker-lattice wicker-engine wicker-process,--config profile.dev.package.$(crate).opt-level=2)
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help up swap tools test-tools guests build test lint gates bench clean
+.PHONY: help up swap tools test-tools guests shop build test lint gates bench clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,15 @@ guests: ## Builds the example components
 	$(call say,building the example components)
 	@cd examples && cargo build --release --target wasm32-wasip2 --target-dir ../$(GUEST_DIR)
 	@for name in $(EXAMPLES); do cp $(GUEST_DIR)/wasm32-wasip2/release/$$name.wasm examples/$$name/$$name.wasm; done
+
+shop: tools ## Builds the components of examples/shop: Rust, Python and JavaScript
+	$(call say,building the shop's components)
+	@.ci/install languages
+	@cd examples && cargo build --release --target wasm32-wasip2 --target-dir ../$(GUEST_DIR) -p shop-storefront
 	@cp $(GUEST_DIR)/wasm32-wasip2/release/shop-storefront.wasm examples/shop/storefront.wasm
-	@for team in inventory payments; do cp $(GUEST_DIR)/wasm32-wasip2/release/shop_$$team.wasm examples/shop/$$team.wasm; done
+	@cd examples/shop/inventory && PYTHONPATH=$(CURDIR)/target/tools/componentize-py python3 $(CURDIR)/target/tools/componentize-py/bin/componentize-py \
+		-d ../wit/inventory.wit -w keeper componentize --stub-wasi inventory -o ../inventory.wasm
+	@node examples/shop/payments/build.mjs target/tools/javascript/node_modules examples/shop/payments.wasm
 
 build: ## Builds the release `wicker` (about ten minutes on two cores, the first time)
 	$(call say,building wicker (release))

@@ -3,6 +3,7 @@
 //! Nobody stops at the first problem: readers push into [`Problems`] and go on, so that one run shows all of them.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -15,6 +16,8 @@ pub struct Source(Arc<SourceText>);
 struct SourceText {
     file: String,
     text: String,
+    /// More files of the same application.
+    parts: Vec<Source>,
     overlays: Vec<Source>,
 }
 
@@ -27,7 +30,7 @@ pub struct Span {
     pub column: usize,
     /// How many characters to underline; at least one is.
     pub width: usize,
-    /// In which file: 0 is the manifest itself, 1 the first file laid over it.
+    /// In which file: 0 is the manifest itself, then come its parts, then the files laid over them.
     pub layer: usize,
 }
 
@@ -85,34 +88,45 @@ impl Source {
     /// A file's name, as the user gave it, and its text.
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
         let (file, text) = (file.into(), text.into());
-        Self(Arc::new(SourceText { file, text, overlays: Vec::new() }))
+        Self(Arc::new(SourceText { file, text, parts: Vec::new(), overlays: Vec::new() }))
     }
 
-    /// The same file with others laid over it, in this order.
+    /// The same file with `parts` of the same application beside it, and `overlays` laid over them all, in this order.
     #[must_use]
-    pub fn with_overlays(&self, overlays: Vec<Self>) -> Self {
+    pub fn with_layers(&self, parts: Vec<Self>, overlays: Vec<Self>) -> Self {
         let (file, text) = (self.0.file.clone(), self.0.text.clone());
-        Self(Arc::new(SourceText { file, text, overlays }))
+        Self(Arc::new(SourceText { file, text, parts, overlays }))
     }
 
-    /// The files that are laid over this one.
+    /// The layers that are parts of the application, as this file is.
     #[must_use]
-    pub fn overlays(&self) -> &[Self] {
-        &self.0.overlays
+    pub fn parts(&self) -> Range<usize> {
+        1..1 + self.0.parts.len()
+    }
+
+    /// The layers that are laid over the others.
+    #[must_use]
+    pub fn overlays(&self) -> Range<usize> {
+        let first = self.parts().end;
+        first..first + self.0.overlays.len()
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Self> {
+        self.0.parts.iter().chain(&self.0.overlays)
     }
 
     /// The file in which something stands.
     #[must_use]
     pub fn of(&self, span: Span) -> &Self {
-        let overlay = span.layer.checked_sub(1).and_then(|index| self.0.overlays.get(index));
-        overlay.unwrap_or(self)
+        let layer = span.layer.checked_sub(1).and_then(|index| self.layers().nth(index));
+        layer.unwrap_or(self)
     }
 
-    /// The text of all its files: each overlay as a document of its own, under its name.
+    /// The text of all its files: each further one as a document of its own, under its name.
     #[must_use]
     pub fn whole_text(&self) -> String {
-        self.0.overlays.iter().fold(self.0.text.clone(), |whole, overlay| {
-            format!("{whole}\n---\n# {}\n{}", overlay.file(), overlay.text())
+        self.layers().fold(self.0.text.clone(), |whole, layer| {
+            format!("{whole}\n---\n# {}\n{}", layer.file(), layer.text())
         })
     }
 

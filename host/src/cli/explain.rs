@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::store::key;
 use wicker_lattice::store::record::Application;
 use wicker_reconciler::explain::explain;
 use wicker_reconciler::inventory::Inventory;
 use wicker_reconciler::placement::Neighbours as _;
 
 use crate::cli::session::Session;
+use crate::cli::signal::Signal;
 use crate::cli::table::short;
 use crate::cli::{Global, application, inventory, out};
 
@@ -44,17 +44,6 @@ struct Object {
     /// By what it is scaled, if it is.
     scaling: Option<Signal>,
     hosts: Vec<Host>,
-}
-
-/// What decides on how many hosts an object runs.
-#[derive(Debug, Serialize)]
-struct Signal {
-    /// Calls that run or wait on all hosts, as these said it last.
-    calls: u32,
-    /// Calls at once that one replica is meant for.
-    concurrency: u32,
-    min: u32,
-    max: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,16 +104,8 @@ fn object(inventory: &Inventory, id: &ObjectId) -> Object {
         reason: "it does not answer".to_owned(),
     });
     let hosts = live.chain(silent).collect();
-    let missing = explanation.choice.shortage;
-    Object { object: id.clone(), missing, problems, scaling: signal(inventory, id), hosts }
-}
-
-fn signal(inventory: &Inventory, id: &ObjectId) -> Option<Signal> {
-    let spread = &inventory.components.get(&key::component(id))?.record.spread;
-    let scaling = spread.scaling.as_ref()?;
-    let calls = inventory.hosts.iter().filter_map(|host| host.busy.get(id)).sum();
-    let (concurrency, max) = (scaling.concurrency, scaling.max);
-    Some(Signal { calls, concurrency, min: spread.replicas.unwrap_or(1), max })
+    let (missing, scaling) = (explanation.choice.shortage, Signal::of(inventory, id));
+    Object { object: id.clone(), missing, problems, scaling, hosts }
 }
 
 impl fmt::Display for Report {
@@ -141,10 +122,8 @@ impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let placed = self.hosts.iter().filter(|host| host.is_placed).count();
         write!(f, "{} is placed on {placed} of {} hosts", short(&self.object), self.hosts.len())?;
-        if let Some(Signal { calls, concurrency, min, max }) = &self.scaling {
-            let wanted = calls.div_ceil(*concurrency);
-            write!(f, "\n  {calls} calls run or wait, {concurrency} for each host: {wanted}, ")?;
-            write!(f, "of {min} to {max}")?;
+        if let Some(signal) = &self.scaling {
+            write!(f, "\n  {signal}")?;
         }
         for host in &self.hosts {
             let verdict = match (host.is_chosen, host.is_placed) {

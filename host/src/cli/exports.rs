@@ -1,5 +1,6 @@
 //! `wicker exports`: what applications offer to other teams, on which terms, and who uses it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ pub struct ExportRow {
     pub interfaces: Vec<String>,
     /// To whom.
     pub to: Vec<Grant>,
+    /// Objects of other teams that are linked to it without a grant: their calls are refused.
+    pub closed_to: Vec<ObjectId>,
 }
 
 /// One team that may link to an export.
@@ -76,14 +79,16 @@ impl Rows {
 }
 
 fn row(inventory: &Inventory, export: &Export) -> ExportRow {
+    let links = inventory.links.values().map(|stored| &stored.record);
+    let linked: BTreeSet<&ObjectId> = links
+        .filter(|link| link.leads_to(&export.id) && link.source.team() != export.id.team())
+        .map(|link| &link.source)
+        .collect();
     let used_by = |team: &str| {
-        let links = inventory.links.values().map(|stored| &stored.record);
-        let its = links.filter(|link| link.leads_to(&export.id) && link.source.team() == team);
-        let mut used_by: Vec<ObjectId> = its.map(|link| link.source.clone()).collect();
-        used_by.sort();
-        used_by.dedup();
-        used_by
+        let its = linked.iter().filter(|source| source.team() == team);
+        its.map(|source| (*source).clone()).collect()
     };
+    let closed = linked.iter().filter(|source| !export.to.contains_key(source.team()));
     let grant = |(team, terms): (&String, &wicker_lattice::store::record::Terms)| Grant {
         team: team.clone(),
         quota: terms.quota,
@@ -94,6 +99,7 @@ fn row(inventory: &Inventory, export: &Export) -> ExportRow {
         target: export.target.clone(),
         interfaces: export.interfaces.iter().map(|scope| scope.as_str().to_owned()).collect(),
         to: export.to.iter().map(grant).collect(),
+        closed_to: closed.map(|source| (*source).clone()).collect(),
     }
 }
 
@@ -103,21 +109,25 @@ impl fmt::Display for Rows {
             return f.write_str("nothing is offered to other teams");
         }
         let mut table = Table::new(["EXPORT", "SERVED BY", "INTERFACES", "TO", "QUOTA", "USED BY"]);
-        for ExportRow { export, target, interfaces, to } in &self.0 {
+        for ExportRow { export, target, interfaces, to, closed_to } in &self.0 {
+            let cells = |team: &str, quota: String, used_by: String| {
+                let team = team.to_owned();
+                let (export, target) = (export.to_string(), target.to_string());
+                [export, target, interfaces.join(", "), team, quota, used_by]
+            };
             for Grant { team, quota, used_by } in to {
-                let used_by: Vec<&str> = used_by.iter().map(ObjectId::as_str).collect();
-                table.row([
-                    export.to_string(),
-                    target.to_string(),
-                    interfaces.join(", "),
-                    team.clone(),
-                    quota_text(*quota),
-                    used_by.join(", "),
-                ]);
+                table.row(cells(team, quota_text(*quota), joined(used_by)));
+            }
+            if !closed_to.is_empty() {
+                table.row(cells("nobody else", "closed".to_owned(), joined(closed_to)));
             }
         }
         table.fmt(f)
     }
+}
+
+fn joined(ids: &[ObjectId]) -> String {
+    ids.iter().map(ObjectId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn quota_text(quota: Quota) -> String {

@@ -31,6 +31,7 @@ pub mod run;
 pub mod scale;
 pub mod schema;
 pub mod session;
+mod signal;
 pub mod status;
 pub mod table;
 pub mod team;

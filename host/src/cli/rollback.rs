@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use wicker_lattice::store::record::Application;
 use wicker_process::Clock;
 use wicker_reconciler::plan;
+use wicker_reconciler::validate::broken_importers;
 
 use crate::cli::deploy::{ATTEMPTS, Planned, RACES_LOST, Report, Written, print};
 use crate::cli::session::Session;
 use crate::cli::{Global, application, inventory};
+use crate::provider::registry;
 use crate::restore;
 
 /// What `wicker rollback` takes.
@@ -67,6 +69,14 @@ async fn plan_back(session: &Session, args: &Args) -> anyhow::Result<(Planned, u
     let name = (found.team.as_str(), found.name.as_str());
     let mut desired = restore::desired(&session.store, name, to, reason).await?;
     desired.at = Some(Clock::system().rfc3339());
+    let broken = broken_importers(&desired, &inventory, &registry::facts());
+    ensure!(
+        broken.is_empty(),
+        "{} cannot be generation {to} again, which other teams' links do not fit any more:\n  {}\n\
+         keep what they import, or go back together with them",
+        application::name(found),
+        broken.join("\n  ")
+    );
     let plan = plan::plan(&desired, &inventory);
     Ok((Planned { desired, plan, inventory, warnings: Default::default() }, to))
 }

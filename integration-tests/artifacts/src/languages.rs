@@ -8,11 +8,19 @@ use std::time::Duration;
 
 use super::{repository, run, target_directory};
 
-/// Where the WIT lies that both guests are built for.
+/// Where the WIT lies that the guests of the tests are built for.
 const WIT: &str = "wit/wasi-0.2";
 
 /// Held while one is built: each takes most of a gigabyte.
 static BUILDING: Mutex<()> = Mutex::new(());
+
+/// A guest, what it is built for, and what it is called once it is built.
+#[derive(Clone, Copy)]
+struct Sources {
+    folder: &'static str,
+    wit: &'static str,
+    output: &'static str,
+}
 
 /// The component that `integration-tests/guests/javascript` builds: StarlingMonkey, and a script.
 ///
@@ -20,8 +28,23 @@ static BUILDING: Mutex<()> = Mutex::new(());
 /// It does not build, or a tool is missing.
 #[must_use]
 pub fn javascript() -> PathBuf {
+    let folder = "integration-tests/guests/javascript";
+    build_javascript(Sources { folder, wit: WIT, output: "javascript" })
+}
+
+/// The component that `examples/shop/payments` builds, of JavaScript.
+///
+/// # Panics
+/// As [`javascript`].
+#[must_use]
+pub fn shop_payments() -> PathBuf {
+    let (folder, wit) = ("examples/shop/payments", "examples/shop/wit/payments.wit");
+    build_javascript(Sources { folder, wit, output: "shop-payments" })
+}
+
+fn build_javascript(sources: Sources) -> PathBuf {
     let modules = tool("javascript/node_modules");
-    build("javascript", |folder, output| {
+    build(sources, |folder, output| {
         let mut node = Command::new("node");
         node.arg(folder.join("build.mjs")).args([&modules, output]);
         node
@@ -34,30 +57,49 @@ pub fn javascript() -> PathBuf {
 /// As [`javascript`].
 #[must_use]
 pub fn python() -> PathBuf {
+    let folder = "integration-tests/guests/python";
+    let sources = Sources { folder, wit: WIT, output: "python" };
+    build_python(sources, "http", &["guest"])
+}
+
+/// The component that `examples/shop/inventory` builds, of Python.
+///
+/// # Panics
+/// As [`javascript`].
+#[must_use]
+pub fn shop_inventory() -> PathBuf {
+    let (folder, wit) = ("examples/shop/inventory", "examples/shop/wit/inventory.wit");
+    let sources = Sources { folder, wit, output: "shop-inventory" };
+    build_python(sources, "keeper", &["--stub-wasi", "inventory"])
+}
+
+fn build_python(sources: Sources, world: &str, app: &[&str]) -> PathBuf {
     let packages = tool("componentize-py");
-    build("python", |folder, output| {
+    build(sources, |folder, output| {
         let mut python = Command::new("python3");
         python.arg(packages.join("bin/componentize-py")).env("PYTHONPATH", &packages);
-        python.arg("-d").arg(repository().join(WIT)).args(["-w", "http", "componentize", "guest"]);
-        python.arg("-o").arg(output).current_dir(folder);
+        python.env("PYTHONDONTWRITEBYTECODE", "1");
+        python.arg("-d").arg(repository().join(sources.wit)).args(["-w", world, "componentize"]);
+        python.args(app).arg("-o").arg(output).current_dir(folder);
         python
     })
 }
 
 /// Runs what `command` makes of the guest's folder and a file to write, unless an earlier run was later than every
 /// change of its sources.
-fn build(language: &str, command: impl FnOnce(&Path, &Path) -> Command) -> PathBuf {
+fn build(sources: Sources, command: impl FnOnce(&Path, &Path) -> Command) -> PathBuf {
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = repository().join("integration-tests/guests").join(language);
+    let Sources { folder, wit, output: name } = sources;
+    let folder = repository().join(folder);
     let outputs = target_directory().join("guests");
-    let output = outputs.join(format!("{language}.wasm"));
-    let changed = age(&folder).into_iter().chain(age(&repository().join(WIT))).min();
-    if output.exists() && age(&output) > changed {
+    let output = outputs.join(format!("{name}.wasm"));
+    let changed = age(&folder).into_iter().chain(age(&repository().join(wit))).min();
+    if output.exists() && age(&output) < changed {
         return output;
     }
     #[expect(clippy::expect_used, reason = "a test that lacks its guest cannot go on")]
     fs::create_dir_all(&outputs).expect("the build directory can be written");
-    let draft = outputs.join(format!("{language}.{}.wasm", std::process::id()));
+    let draft = outputs.join(format!("{name}.{}.wasm", std::process::id()));
     run(&mut command(&folder, &draft), &folder);
     #[expect(clippy::expect_used, reason = "a test that lacks its guest cannot go on")]
     fs::rename(&draft, &output).expect("the guest was built");

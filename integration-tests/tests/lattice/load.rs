@@ -31,6 +31,8 @@ struct Tally {
 pub(crate) struct Finished {
     pub(crate) begun: Instant,
     pub(crate) ended: Instant,
+    /// It was answered with 200.
+    pub(crate) is_accepted: bool,
 }
 
 /// The final count.
@@ -74,6 +76,15 @@ impl Load {
         .await;
     }
 
+    /// Waits until a request has ended that began after `moment`.
+    pub(crate) async fn passes(&self, moment: Instant) {
+        eventually("requests begin later", || async {
+            let finished = self.tally.finished.lock().unwrap();
+            finished.iter().any(|call| call.begun > moment).then_some(())
+        })
+        .await;
+    }
+
     /// Stops, waits for what is under way, and counts.
     pub(crate) async fn finish(mut self) -> Outcome {
         self.tally.stop.store(true, Ordering::SeqCst);
@@ -90,7 +101,9 @@ async fn call(web: Web, address: SocketAddr, path: String, tally: Arc<Tally>) {
         tally.under_way.lock().unwrap().insert(number, begun);
         let answer = web.get(address, &path).await;
         tally.under_way.lock().unwrap().remove(&number);
-        tally.finished.lock().unwrap().push(Finished { begun, ended: Instant::now() });
+        let is_accepted = answer.as_ref().is_ok_and(|answer| answer.status == 200);
+        let ended = Instant::now();
+        tally.finished.lock().unwrap().push(Finished { begun, ended, is_accepted });
         match answer {
             Ok(answer) if answer.status == 200 => {
                 tally.answered.fetch_add(1, Ordering::SeqCst);

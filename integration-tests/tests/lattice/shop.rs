@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use integration_tests::{TestHost, TestLattice, eventually};
+use integration_tests::{TestHost, TestLattice, compile, eventually};
 
 use crate::load::Load;
 
@@ -21,8 +21,17 @@ fn manifest(
     lattice.manifest(team, &text.replace(change.0, change.1))
 }
 
+/// The component of a team, each in a language of its own: Python, JavaScript, Rust.
+fn component(team: &str) -> PathBuf {
+    match team {
+        "inventory" => artifacts::shop_inventory(),
+        "payments" => artifacts::shop_payments(),
+        _ => artifacts::example("shop-storefront"),
+    }
+}
+
 async fn deploy(lattice: &TestLattice, team: &str, change: (&str, &str)) {
-    let image = artifacts::example(&format!("shop-{team}"));
+    let image = component(team);
     lattice.wicker(&["deploy", &manifest(lattice, team, &image, change)]).await;
 }
 
@@ -39,6 +48,10 @@ async fn generation(lattice: &TestLattice, application: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_teams_deploy_alone_and_compose_over_what_they_grant() {
+    for team in ["inventory", "payments"] {
+        let built = tokio::task::spawn_blocking(move || component(team)).await.unwrap();
+        compile(&built).await;
+    }
     let lattice = TestLattice::start().await;
     let hosts = [lattice.host(&[]).await, lattice.host(&[]).await, lattice.host(&[]).await];
     for team in ["inventory", "payments", "storefront"] {

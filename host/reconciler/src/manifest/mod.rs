@@ -7,6 +7,7 @@ mod exports;
 mod fields;
 mod known;
 mod overlay;
+mod part;
 mod placement;
 mod ready;
 mod schema;
@@ -30,10 +31,10 @@ pub use schema::schema;
 /// Bytes of one manifest at most: it is kept in the lattice, whose values stay well below NATS's 1 MiB.
 pub const MANIFEST_BYTES_MAX: usize = 256 << 10;
 
-/// One application, as its file declares it.
+/// One application, as its files declare it.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The file.
+    /// The file, or files.
     pub source: Source,
     /// `application:`.
     pub application: Spanned<String>,
@@ -233,6 +234,18 @@ pub fn parse(source: &Source) -> Result<Manifest, Problems> {
     }
 }
 
+/// The application, `(team, name)`, that a file says it belongs to; `None` where it says none, or is wadm's, which is always
+/// a whole one.
+#[must_use]
+pub fn application_of(source: &Source) -> Option<(String, String)> {
+    let root = yaml::parse(source, 0, &mut Problems::default())?;
+    let text = |field: &str| match overlay::entry(&root, field).map(|node| &node.value) {
+        Some(yaml::Value::Scalar { text, .. }) => Some(text.clone()),
+        _ => None,
+    };
+    Some((text("team").unwrap_or_else(default_team), text("application")?))
+}
+
 fn read(source: &Source, problems: &mut Problems) -> Option<Manifest> {
     if source.whole_text().len() > MANIFEST_BYTES_MAX {
         let message = format!("larger than {} KiB", MANIFEST_BYTES_MAX >> 10);
@@ -241,7 +254,12 @@ fn read(source: &Source, problems: &mut Problems) -> Option<Manifest> {
     }
     let found = problems.len();
     let mut root = yaml::parse(source, 0, problems);
-    for layer in 1..=source.overlays().len() {
+    for layer in source.parts() {
+        if let (Some(root), Some(more)) = (&mut root, yaml::parse(source, layer, problems)) {
+            part::add(root, more, source, problems);
+        }
+    }
+    for layer in source.overlays() {
         if let (Some(root), Some(over)) = (&mut root, yaml::parse(source, layer, problems)) {
             overlay::lay(root, over, source, problems);
         }

@@ -144,12 +144,12 @@ fn names(base: &Node, section: &str) -> Vec<String> {
     }
 }
 
-fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+pub(super) fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
     let Value::Map(entries) = &node.value else { return None };
     entries.iter().find(|(key, _)| key.value == name).map(|(_, node)| node)
 }
 
-fn entry_mut<'n>(node: &'n mut Node, name: &str) -> Option<&'n mut Node> {
+pub(super) fn entry_mut<'n>(node: &'n mut Node, name: &str) -> Option<&'n mut Node> {
     let Value::Map(entries) = &mut node.value else { return None };
     entries.iter_mut().find(|(key, _)| key.value == name).map(|(_, node)| node)
 }
@@ -164,7 +164,7 @@ mod tests {
 
     fn read(overlay: &str) -> Result<Manifest, Vec<String>> {
         let base = Source::new("app.yaml", BASE);
-        let source = base.with_overlays(vec![Source::new("prod.yaml", overlay)]);
+        let source = base.with_layers(Vec::new(), vec![Source::new("prod.yaml", overlay)]);
         parse(&source).map_err(|problems| {
             let print = |each: &crate::diagnostic::Diagnostic| {
                 let help = each.help.as_deref().unwrap_or_default();

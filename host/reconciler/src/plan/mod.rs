@@ -162,16 +162,13 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(inventory: &'a Inventory, team: &'a str, application: &'a str) -> Self {
         let before = inventory.applications.get(&key::application(team, application));
-        let is_ours = |id: &ObjectId| id.team() == team && id.application() == application;
-        let components = inventory.components.values().map(|stored| &stored.record);
-        let providers = inventory.providers.values().map(|stored| &stored.record);
+        let ours = (team, application);
+        let components = records_of(&inventory.components, ours);
         let generations = components
-            .filter(|component| is_ours(&component.id))
-            .map(|component| component.generation)
+            .map(|(_, component)| component.record.generation)
             .chain(
-                providers
-                    .filter(|provider| is_ours(&provider.id))
-                    .map(|provider| provider.generation),
+                records_of(&inventory.providers, ours)
+                    .map(|(_, provider)| provider.record.generation),
             )
             .chain(before.map(|stored| stored.record.generation))
             .chain(inventory.retired.get(&key::application(team, application)).copied());
@@ -333,40 +330,47 @@ impl<'a> Planner<'a> {
     /// What the application held and holds no more, routes and exports first; where nothing is desired any more, also
     /// the links that users made for its objects.
     fn removed(&self, desired: Option<&Desired>) -> Vec<Step> {
-        let held: BTreeSet<&String> =
-            self.before.iter().flat_map(|stored| &stored.record.keys).collect();
-        let goes = |key: &String| held.contains(key) && !self.keys.contains(key);
-        let components = self.inventory.components.iter().filter(|(key, _)| goes(key));
-        let providers = self.inventory.providers.iter().filter(|(key, _)| goes(key));
-        let objects: Vec<AnyRecord> = components
-            .map(|(_, stored)| stored.record.clone().into())
-            .chain(providers.map(|(_, stored)| stored.record.clone().into()))
+        let held = self.before.iter().flat_map(|stored| &stored.record.keys);
+        let gone: BTreeSet<&String> = held.filter(|key| !self.keys.contains(*key)).collect();
+        let objects: Vec<AnyRecord> = found(&self.inventory.components, &gone)
+            .chain(found(&self.inventory.providers, &gone))
             .collect();
-        let gone: BTreeSet<&ObjectId> = objects.iter().filter_map(AnyRecord::object).collect();
-        let routes = self.inventory.routes.iter().filter(|(key, stored)| {
-            goes(key) && stored.record.claimed_by == format!("{}/{}", self.team, self.application)
+        let ids: BTreeSet<&ObjectId> = objects.iter().filter_map(AnyRecord::object).collect();
+        let claimant = format!("{}/{}", self.team, self.application);
+        let routes = found(&self.inventory.routes, &gone).filter(
+            |route| matches!(route, AnyRecord::Route(route) if route.claimed_by == claimant),
+        );
+        let own_links = records_of(&self.inventory.links, (self.team, self.application));
+        let links = own_links.filter(|(key, stored)| {
+            gone.contains(*key) || ids.contains(&stored.record.source) || desired.is_none()
         });
-        let links = self.inventory.links.iter().filter(|(key, stored)| {
-            goes(key)
-                || gone.contains(&stored.record.source)
-                || (desired.is_none() && self.is_ours(&stored.record.source))
-        });
-        let placements = self.inventory.placements.values();
-        let placements = placements.filter(|stored| gone.contains(&stored.record.object));
-        let exports = self.inventory.exports.iter().filter(|(key, _)| goes(key));
-        let mut steps: Vec<Step> =
-            routes.map(|(_, stored)| delete(stored.record.clone().into())).collect();
-        steps.extend(exports.map(|(_, stored)| delete(stored.record.clone().into())));
+        let placements = ids.iter().flat_map(|id| self.inventory.placements_of(id));
+        let exports = found(&self.inventory.exports, &gone);
+        let mut steps: Vec<Step> = routes.chain(exports).map(delete).collect();
         // Specs before placements: the reconciler would place again what it still sees specified.
         steps.extend(objects.iter().cloned().map(delete));
-        steps.extend(placements.map(|stored| delete(stored.record.clone().into())));
+        steps.extend(placements.map(|(_, stored)| delete(stored.record.clone().into())));
         steps.extend(links.map(|(_, stored)| delete(stored.record.clone().into())));
         steps
     }
+}
 
-    fn is_ours(&self, id: &ObjectId) -> bool {
-        id.team() == self.team && id.application() == self.application
-    }
+/// The records of one application's objects, or that begin at one of them, whatever else there is: their keys lie together.
+fn records_of<'a, R: wicker_lattice::store::Record>(
+    records: &'a Records<R>,
+    (team, application): (&str, &str),
+) -> impl Iterator<Item = (&'a String, &'a Stored<R>)> + use<'a, R> {
+    let prefix = format!("{}.{team}_{application}_", R::KIND);
+    let from = records.range(prefix.clone()..);
+    from.take_while(move |(key, _)| key.starts_with(&prefix))
+}
+
+/// Those of `records` that have one of these keys.
+fn found<'a, R: Clone + Into<AnyRecord>>(
+    records: &'a Records<R>,
+    keys: &'a BTreeSet<&String>,
+) -> impl Iterator<Item = AnyRecord> + 'a {
+    keys.iter().filter_map(|key| Some(records.get(*key)?.record.clone().into()))
 }
 
 fn delete(before: AnyRecord) -> Step {

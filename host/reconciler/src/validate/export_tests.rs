@@ -170,3 +170,23 @@ fn new_target_may_serve_an_export_and_both_sides_may_change_at_once() {
     ];
     assert!(check(&[&exported, &linked], &changed, &deployed()).is_ok());
 }
+
+#[test]
+fn earlier_deployment_that_would_break_an_importer_is_found() {
+    let mut inventory = deployed();
+    let exported = stock("{api: {target: keeper, interfaces: acme:stock/api, to: [shop]}}");
+    let (desired, _) = check(&[&exported], &[keeper()], &Inventory::default()).unwrap();
+    let mut earlier = desired[0].clone();
+    let digest = "sha256:earlier".to_owned();
+    earlier.components[0].digest.clone_from(&digest);
+    inventory.worlds.insert(digest, world(&[], &[API], Type::U8));
+    let broken = broken_importers(&earlier, &inventory, &Builtins::new());
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    let expected = "inventory/stock/api would break shop/web/web: it ";
+    assert!(broken[0].starts_with(expected) && broken[0].contains(API), "{broken:?}");
+    earlier.exports[0].to.clear();
+    assert!(
+        broken_importers(&earlier, &inventory, &Builtins::new()).is_empty(),
+        "cut off, not broken"
+    );
+}

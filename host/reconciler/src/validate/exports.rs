@@ -10,7 +10,8 @@ use wicker_lattice::store::key;
 use wicker_lattice::store::record::{Export, Link, Scope};
 
 use super::Batch;
-use crate::compat::{Mismatch, mismatches};
+use super::importers::{breaks, links_to};
+use crate::compat::Mismatch;
 use crate::diagnostic::{Problems, Spanned};
 use crate::known::{wire_export, wire_import};
 use crate::manifest::{self, Manifest};
@@ -106,16 +107,13 @@ impl Batch<'_> {
     /// Links of other applications to an export, as the lattice has them; those of manifests that are deployed with it are
     /// checked as they are written there.
     fn importers<'s>(&'s self, export: &'s ObjectId) -> impl Iterator<Item = &'s Link> {
-        let links = self.facts.inventory.links.values().map(|stored| &stored.record);
-        links.filter(move |link| {
+        links_to(self.facts.inventory, export).filter(move |link| {
             let source = &link.source;
             let is_here = |manifest: &Manifest| {
                 (manifest.team.as_str(), manifest.application.value.as_str())
                     == (source.team(), source.application())
             };
-            link.leads_to(export)
-                && source.team() != export.team()
-                && !self.manifests.iter().any(is_here)
+            !self.manifests.iter().any(is_here)
         })
     }
 
@@ -124,15 +122,7 @@ impl Batch<'_> {
         else {
             return Vec::new();
         };
-        let inventory = self.facts.inventory;
-        let covered = source.imports.iter().filter(|(name, _)| inventory.is_covered(name, link));
-        let broken = covered.flat_map(|(name, functions)| {
-            if export.offers(&wire_import(name)) {
-                return mismatches(name, functions, target);
-            }
-            vec![Mismatch::NoInterface { import: name.clone() }]
-        });
-        broken.collect()
+        breaks(self.facts.inventory, link, source, (export, target))
     }
 
     /// Says whose links close with this deployment: a grant that is taken back is no error.

@@ -5,6 +5,7 @@
 
 mod exports;
 mod hosts;
+mod importers;
 mod links;
 mod objects;
 mod ready;
@@ -24,6 +25,7 @@ use crate::known::is_http_export;
 use crate::manifest::{Manifest, Target};
 use crate::{manifest, route};
 
+pub use importers::broken_importers;
 pub use objects::shared_provider;
 
 /// A component's file, as whoever read it found it.

@@ -1,8 +1,11 @@
-//! Which files are meant: those that are named, and the manifests of directories that are.
+//! Which files are meant: those that are named, and the manifests of directories that are; and which belong together.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use wicker_reconciler::diagnostic::Source;
+use wicker_reconciler::manifest::application_of;
 
 /// The files, with each directory in place of which its manifests stand, in the order of their names.
 ///
@@ -19,6 +22,24 @@ pub(super) fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+/// The files of each application, the first apart, in the order in which the applications come.
+pub(super) fn of_applications(files: Vec<Source>) -> Vec<(Source, Vec<Source>)> {
+    let mut applications: Vec<(Source, Vec<Source>)> = Vec::with_capacity(files.len());
+    let mut known: HashMap<(String, String), usize> = HashMap::new();
+    for file in files {
+        let name = application_of(&file);
+        let first = name.as_ref().and_then(|name| known.get(name)).copied();
+        match first.and_then(|index| applications.get_mut(index)) {
+            Some((_, parts)) => parts.push(file),
+            None => {
+                known.extend(name.map(|name| (name, applications.len())));
+                applications.push((file, Vec::new()));
+            }
+        }
+    }
+    applications
 }
 
 fn manifests_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -67,6 +88,27 @@ mod tests {
         std::fs::create_dir(folder.path().join("more.yaml")).unwrap();
         let found = expand(&[folder.path().to_owned()]).unwrap();
         assert_eq!(found, ["a.yml", "b.yaml"].map(|name| folder.path().join(name)));
+    }
+
+    #[test]
+    fn files_that_name_one_application_belong_together() {
+        let file = |name: &str, text: &str| Source::new(name, text);
+        let found = of_applications(vec![
+            file("a.yaml", "application: shop"),
+            file("b.yaml", "application: shop\nteam: words"),
+            file("c.yaml", "team: default\napplication: shop"),
+            file("d.yaml", "components: {}"),
+            file("e.yaml", "components: {}"),
+        ]);
+        let names = found.iter().map(|(first, parts)| {
+            (first.file(), parts.iter().map(Source::file).collect::<Vec<_>>())
+        });
+        let names: Vec<_> = names.collect();
+        let (alone, none) = (Vec::new(), Vec::new);
+        assert_eq!(
+            names,
+            [("a.yaml", vec!["c.yaml"]), ("b.yaml", alone), ("d.yaml", none()), ("e.yaml", none())]
+        );
     }
 
     #[test]

@@ -40,11 +40,11 @@ pub(super) const RACES_LOST: &str = "cannot write the deployment: others keep ch
 /// What `wicker deploy` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Application manifests, and directories of them: every `.yaml` and `.yml` there. What they link to each other may be
-    /// deployed in one go.
+    /// Application manifests, and directories of them: every `.yaml` and `.yml` there. Files that name the same application
+    /// declare it together; what several applications link to each other may be deployed in one go.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// A partial manifest to lay over the manifest: what differs in this environment. Repeatable; needs exactly one FILE.
+    /// A partial manifest to lay over the manifest: what differs in this environment. Repeatable; the files must be of one application.
     #[arg(long, value_name = "FILE")]
     pub overlay: Vec<PathBuf>,
     /// How long to wait until everything is ready, in seconds.
@@ -68,24 +68,26 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads manifests, and what is laid over the only one; the problems of all files come together.
+/// Reads manifests, and what is laid over the only one; files of one application are read together. The problems of all
+/// files come together.
 ///
 /// # Errors
 /// A file cannot be read, or its [`Problems`].
 pub fn read_manifests(files: &[PathBuf], overlays: &[PathBuf]) -> anyhow::Result<Vec<Manifest>> {
-    let files = files::expand(files)?;
+    let read = |file: &PathBuf| read_source(file, "manifest");
+    let files: Vec<Source> = files::expand(files)?.iter().map(read).collect::<Result<_, _>>()?;
+    let applications = files::of_applications(files);
     anyhow::ensure!(
-        overlays.is_empty() || files.len() == 1,
-        "--overlay is laid over one manifest, and {} are given: run the verb once for each",
-        files.len()
+        overlays.is_empty() || applications.len() == 1,
+        "--overlay is laid over one application, and {} are given: run the verb once for each",
+        applications.len()
     );
     let overlays: Vec<Source> =
         overlays.iter().map(|file| read_source(file, "overlay")).collect::<Result<_, _>>()?;
     let mut problems = Problems::default();
-    let mut manifests = Vec::with_capacity(files.len());
-    for file in &files {
-        let source = read_source(file, "manifest")?;
-        match manifest::parse(&source.with_overlays(overlays.clone())) {
+    let mut manifests = Vec::with_capacity(applications.len());
+    for (first, parts) in applications {
+        match manifest::parse(&first.with_layers(parts, overlays.clone())) {
             Ok(manifest) => manifests.push(manifest),
             Err(found) => problems.extend(found),
         }

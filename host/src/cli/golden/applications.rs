@@ -1,6 +1,6 @@
 //! What the verbs about applications print.
 
-use wicker_lattice::store::record::{Application, Progress, ProgressState, Restored};
+use wicker_lattice::store::record::{Application, Progress, ProgressState, Restored, Scaling};
 use wicker_reconciler::plan::{AnyRecord, Plan, Step};
 
 use super::*;
@@ -49,6 +49,10 @@ fn applications() -> Inventory {
     later.spread.replicas = Some(2);
     later.spread.labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
     put(&mut inventory.components, later);
+    let mut gateway = component("acme/shop/gateway");
+    gateway.spread.scaling = Some(Scaling { max: 4, concurrency: 10, after_ms: 60_000 });
+    inventory.hosts.iter_mut().for_each(|host| _ = host.busy.insert(gateway.id.clone(), 12));
+    put(&mut inventory.components, gateway);
     inventory
 }
 

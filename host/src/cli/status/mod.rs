@@ -2,6 +2,7 @@
 
 mod show;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -15,6 +16,7 @@ use wicker_reconciler::inventory::Inventory;
 
 use crate::cli::ps::{empty_row, object_rows};
 use crate::cli::session::Session;
+use crate::cli::signal::Signal;
 use crate::cli::{Global, application, inventory, out};
 
 /// What `wicker status` takes.
@@ -53,6 +55,8 @@ struct ApplicationStatus {
     /// Which earlier deployment it is again, and why.
     restores: Option<wicker_lattice::store::record::Restored>,
     is_paused: bool,
+    /// By what those of its objects are scaled that are.
+    scaling: BTreeMap<ObjectId, Signal>,
     objects: Vec<ObjectStatus>,
 }
 
@@ -138,6 +142,11 @@ fn application_status(
         ready_generation: told.and_then(|told| told.ready),
         restores: each.restores.clone(),
         is_paused: each.is_paused,
+        scaling: each
+            .objects
+            .keys()
+            .filter_map(|id| Some((id.clone(), Signal::of(inventory, id)?)))
+            .collect(),
         objects: each.objects.keys().flat_map(|id| object_status(inventory, id)).collect(),
     }
 }

@@ -47,6 +47,9 @@ impl fmt::Display for ApplicationStatus {
         if let Some(restored) = &self.restores {
             writeln!(f, "  generation {} again: {}", restored.generation, restored.reason)?;
         }
+        for (id, signal) in &self.scaling {
+            writeln!(f, "  {}: {signal}", short(id))?;
+        }
         write!(f, "{}", table(&self.objects))
     }
 }
