@@ -115,10 +115,13 @@ impl Incoming {
         });
     }
 
-    /// The writer lives, and has sent all chunks below `sequence`.
+    /// The writer lives, and has sent all chunks below `sequence`. A chunk that it sent meanwhile may have come first.
     pub(super) fn pulse(&self, sequence: u32) {
         self.change(|state| {
-            state.follows(sequence);
+            let missing = sequence.wrapping_sub(state.sequence);
+            if (1..=u32::MAX / 2).contains(&missing) {
+                state.follows(sequence);
+            }
         });
     }
 
@@ -221,6 +224,17 @@ mod tests {
         assert_eq!(end(&incoming), None);
         incoming.pulse(2);
         assert!(matches!(end(&incoming), Some(Err(StreamError::Lost(_)))));
+    }
+
+    #[test]
+    fn pulse_that_a_chunk_has_overtaken_loses_nothing() {
+        let incoming = Incoming::new(0);
+        incoming.chunk(0, Bytes::from_static(b"a"), Then::More);
+        incoming.chunk(1, Bytes::from_static(b"b"), Then::More);
+        incoming.pulse(1);
+        incoming.pulse(0);
+        incoming.chunk(2, Bytes::from_static(b"c"), Then::End);
+        assert_eq!(end(&incoming), Some(Ok(())));
     }
 
     #[test]
