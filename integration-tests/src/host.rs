@@ -80,12 +80,7 @@ impl TestHost {
     /// The most memory that it ever had resident, bytes.
     #[must_use]
     pub fn peak_memory_bytes(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero()));
-        let status = status.unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap_or_default();
-        kib << 10
+        peak_memory_bytes(self.pid())
     }
 
     /// The processes that it has launched and that still run.
@@ -114,6 +109,16 @@ impl TestHost {
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+/// The most memory that a process ever had resident, bytes.
+#[must_use]
+pub fn peak_memory_bytes(process: Pid) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()));
+    let status = status.unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+    kib << 10
 }
 
 /// Has the program compile the component in file `wasm` before any host needs it: for one so large that a host on a busy

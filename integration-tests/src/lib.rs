@@ -18,7 +18,7 @@ mod web;
 
 pub use alone::LoneHost;
 pub use events::TestEvents;
-pub use host::{TestHost, compile, program};
+pub use host::{TestHost, compile, peak_memory_bytes, program};
 pub use lattice::TestLattice;
 pub use machines::{TestMachines, verb};
 pub use namespaces::{Cut, Namespaces};

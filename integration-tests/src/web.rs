@@ -61,6 +61,41 @@ impl Web {
             .await
     }
 
+    /// The bytes of the body of `GET http://<address><path>`, counted as they come and thrown away.
+    ///
+    /// # Errors
+    /// As [`Web::get`].
+    pub async fn download(&self, address: SocketAddr, path: &str) -> anyhow::Result<u64> {
+        self.count(address, path, u64::MAX).await
+    }
+
+    /// The same, but leaves when so many bytes have come.
+    ///
+    /// # Errors
+    /// As [`Web::get`].
+    pub async fn leave_after(
+        &self,
+        address: SocketAddr,
+        path: &str,
+        bytes: u64,
+    ) -> anyhow::Result<u64> {
+        self.count(address, path, bytes).await
+    }
+
+    async fn count(&self, address: SocketAddr, path: &str, enough: u64) -> anyhow::Result<u64> {
+        let request = Request::get(format!("http://{address}{path}")).body(Full::default())?;
+        let response =
+            self.0.request(request).await.with_context(|| format!("no answer from {address}"))?;
+        let (mut body, mut bytes) = (response.into_body(), 0);
+        while bytes < enough
+            && let Some(frame) = body.frame().await
+        {
+            let frame = frame.context("the answer broke off")?;
+            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Ok(bytes)
+    }
+
     async fn send(
         &self,
         address: SocketAddr,

@@ -5,6 +5,7 @@
 //!
 //! Read [`call`] first: it is the one boundary that every call crosses, wherever its target lives.
 
+pub mod blobs;
 pub mod call;
 pub mod escape;
 pub mod event;

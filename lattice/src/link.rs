@@ -56,14 +56,17 @@ impl Links {
 
 /// The scopes of links that cover `interface`, the narrower ones first.
 ///
-/// HTTP over a link has one wire interface ([`crate::http::INTERFACE`]), whichever version of `wasi:http` a component was
-/// built for; a link for any of them covers it.
+/// HTTP and blobs over a link have one wire interface each ([`crate::http::INTERFACE`], [`crate::blobs::INTERFACE`]),
+/// whichever interface of WASI a component was built for; a link for any of them covers it.
 #[must_use]
 pub fn scopes(interface: &InterfaceKey) -> Vec<Scope> {
     let mut keys = vec![interface.clone()];
-    if interface.as_str() == crate::http::INTERFACE {
-        keys.extend(HTTP_IMPORTS.iter().filter_map(|import| import.parse().ok()));
-    }
+    let imports: &[&str] = match interface.as_str() {
+        crate::http::INTERFACE => &HTTP_IMPORTS,
+        crate::blobs::INTERFACE => &crate::blobs::IMPORTS,
+        _ => &[],
+    };
+    keys.extend(imports.iter().filter_map(|import| import.parse().ok()));
     let narrow = keys.iter().cloned().map(Scope::Interface);
     let wide = keys.iter().map(|key| Scope::Package(key.package()));
     narrow.chain(wide).collect()

@@ -18,6 +18,7 @@ pub mod program;
 pub mod run;
 
 mod admission;
+mod blobstore;
 mod codec;
 mod compile;
 mod deadline;

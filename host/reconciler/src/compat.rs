@@ -5,7 +5,10 @@ use std::fmt;
 use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::types::{FunctionType, Functions, World};
 
-use crate::known::{is_http_export, is_http_import};
+use crate::known::{is_blob_import, is_http_export, is_http_import, wire_import};
+
+/// What a target serves that blobs are reached in.
+const BLOBS: &str = "wicker:blobstore/blobs@0.1.0";
 
 /// One reason why a target cannot serve an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +49,16 @@ pub fn mismatches(import: &InterfaceName, functions: &Functions, target: &World)
             vec![Mismatch::NoInterface { import: import.clone() }]
         };
     }
-    let key = import.key();
+    let key = wire_import(import);
     let Some((_, offered)) = target.exports.iter().find(|(name, _)| name.key() == key) else {
-        return vec![Mismatch::NoInterface { import: import.clone() }];
+        // The host speaks `wicker:blobstore` for it: that is what the target lacks.
+        let wire = is_blob_import(import).then(|| BLOBS.parse().ok()).flatten();
+        return vec![Mismatch::NoInterface { import: wire.unwrap_or_else(|| import.clone()) }];
     };
+    if is_blob_import(import) {
+        // What the host calls in it is not what the component calls.
+        return Vec::new();
+    }
     let check = |(function, wanted): (&String, &FunctionType)| -> Option<Mismatch> {
         let (import, function) = (import.clone(), function.clone());
         let Some(found) = offered.get(&function) else {

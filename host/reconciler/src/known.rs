@@ -1,7 +1,7 @@
 //! Interfaces that Wicker itself knows: which the host serves without a link, and which are served by default.
 
-use wicker_lattice::http;
 use wicker_lattice::interface::{InterfaceKey, InterfaceName};
+use wicker_lattice::{blobs, http};
 
 /// Packages of `wasi` that every host serves natively: their resources never cross a link.
 const HOST_PACKAGES: [&str; 8] =
@@ -10,12 +10,27 @@ const HOST_PACKAGES: [&str; 8] =
 /// The imports of `wasi:http` by which a component sends requests (0.2, then 0.3).
 const HTTP_IMPORTS: [&str; 4] = ["outgoing-handler", "client", "incoming-handler", "handler"];
 
+/// The imports of `wasi:blobstore` by which a component reaches blobs.
+const BLOB_IMPORTS: [&str; 2] = ["blobstore", "container"];
+
 /// Whether the host serves this import by itself, so that no link can.
 #[must_use]
 pub fn is_host_served(name: &InterfaceName) -> bool {
+    let interface = name.interface.as_str();
     name.namespace == "wasi"
-        && (HOST_PACKAGES.contains(&name.package.as_str())
-            || (name.package == "http" && !HTTP_IMPORTS.contains(&name.interface.as_str())))
+        && match name.package.as_str() {
+            "http" => !HTTP_IMPORTS.contains(&interface),
+            "blobstore" => !BLOB_IMPORTS.contains(&interface),
+            package => HOST_PACKAGES.contains(&package),
+        }
+}
+
+/// Whether blobs are reached through this import, by streams of the host: the link leads to `wicker:blobstore`.
+#[must_use]
+pub fn is_blob_import(name: &InterfaceName) -> bool {
+    name.namespace == "wasi"
+        && name.package == "blobstore"
+        && BLOB_IMPORTS.contains(&name.interface.as_str())
 }
 
 /// Whether requests leave through this import.
@@ -40,7 +55,11 @@ pub fn is_http_export(name: &InterfaceName) -> bool {
 /// What a call through this import asks for.
 #[must_use]
 pub fn wire_import(name: &InterfaceName) -> InterfaceKey {
-    if is_http_import(name) { http::interface() } else { name.key() }
+    match name {
+        name if is_http_import(name) => http::interface(),
+        name if is_blob_import(name) => blobs::interface(),
+        name => name.key(),
+    }
 }
 
 /// What a call of this export asks for.
@@ -59,7 +78,7 @@ pub fn default_provider(import: &InterfaceName) -> Option<&'static str> {
         ("wasi", "keyvalue") => Some("keyvalue-redb"),
         ("wasmcloud" | "wicker", "messaging") => Some("messaging-nats"),
         ("wicker", "sql") => Some("sql-sqlite"),
-        ("wicker", "blobstore") => Some("blobstore-fs"),
+        ("wasi" | "wicker", "blobstore") => Some("blobstore-fs"),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Which links bare components get: pure.
 //!
-//! An import that exactly one other bare component exports leads there. What is left of `wasi:keyvalue`,
+//! An import that exactly one other bare component exports leads there. What is left of `wasi:keyvalue`, blobs,
 //! messages, SQL and outgoing HTTP leads to a default provider. Everything else waits for the user; so does what two components could serve.
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@
 
 mod alone;
 mod backup;
+mod blobs;
 mod bodies;
 mod compose;
 mod databases;

@@ -267,17 +267,16 @@ impl<T> Revisions<T> {
 /// Whether a link of `scope` covers `interface`; what [`wicker_lattice::link::scopes`] says, but on the path of every
 /// call, so it makes no key.
 fn covers(scope: &Scope, interface: &InterfaceKey) -> bool {
-    let is_http = interface.as_str() == wicker_lattice::http::INTERFACE;
-    let package = match scope {
-        Scope::Interface(key) => {
-            return key == interface || (is_http && package_of(key.as_str()).0 == "wasi:http");
-        }
-        Scope::Package(package) => package.as_str(),
+    let wasi = match interface.as_str() {
+        wicker_lattice::http::INTERFACE => "wasi:http",
+        wicker_lattice::blobs::INTERFACE => "wasi:blobstore",
+        _ => "",
     };
-    if is_http && package.starts_with("wasi:http@") {
-        return true;
-    }
-    package_of(interface.as_str()) == package_of(package)
+    let package = match scope {
+        Scope::Interface(key) => return key == interface || package_of(key.as_str()).0 == wasi,
+        Scope::Package(package) => package_of(package.as_str()),
+    };
+    package.0 == wasi || package == package_of(interface.as_str())
 }
 
 /// A package and its version, from its own name or that of one of its interfaces.

@@ -17,6 +17,7 @@ use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use super::{Denial, config, logging};
+use crate::blobstore;
 use crate::flavor::Flavor;
 use crate::instance::Guest;
 
@@ -37,6 +38,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, flavor: Flavor) -> wasmt
     deny_sockets(linker)?;
     config::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
+    blobstore::add_to_linker(linker)?;
     if flavor == Flavor::Concurrent {
         p3::add_to_linker(linker)?;
         wasmtime_wasi_http::p3::add_to_linker(linker)?;

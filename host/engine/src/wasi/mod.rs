@@ -71,14 +71,22 @@ pub(crate) fn is_served(name: &InterfaceName) -> bool {
                 | "filesystem"
                 | "sockets"
                 | "http"
+                | "blobstore"
                 | "config"
                 | "logging"
         )
 }
 
-/// Whether an import that the engine serves leads through a link in the end: outgoing HTTP, and what middleware calls.
+/// Whether an import that the engine serves leads through a link in the end: outgoing HTTP, what middleware calls, and
+/// blobs.
 pub(crate) fn needs_link(name: &InterfaceName) -> bool {
-    is_http(name) && matches!(name.interface.as_str(), "outgoing-handler" | "client" | "handler")
+    match (name.namespace.as_str(), name.package.as_str(), name.interface.as_str()) {
+        ("wasi", "http", interface) => {
+            matches!(interface, "outgoing-handler" | "client" | "handler")
+        }
+        ("wasi", "blobstore", interface) => matches!(interface, "blobstore" | "container"),
+        _ => false,
+    }
 }
 
 /// Whether an export answers HTTP requests.

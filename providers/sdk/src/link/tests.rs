@@ -113,6 +113,8 @@ fn what_covers_an_interface_is_said_once() {
         "a:b/c",
         "wicker:http/handler@0.1",
         "wasi:http/client@0.3",
+        "wicker:blobstore/blobs@0.1",
+        "wasi:blobstore/container@0.2.0-draft",
     ];
     let keys = keys.map(|key| key.parse::<InterfaceKey>().unwrap());
     for interface in &keys {
