@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 page=docs/benchmarks.md
 new=$(mktemp)
-trap 'rm -f "$new"' EXIT
+trap 'rm -f "$new"*' EXIT
 
 # part TITLE WHAT COMMAND...: runs one benchmark; one that fails says so in the page, and the others go on.
 part() {
@@ -14,7 +14,9 @@ part() {
     printf '\n==> %s\n' "$title" >&2
     printf '\n## %s\n\n%s\n\n' "$title" "$what"
     if "$@" >"$new.out" 2>"$new.log"; then
-        # Markdown as it is, columns of text as text.
+        # Lines that tell of goals go to the table at the top; the rest is Markdown as it is, or columns of text.
+        sed -n 's/^goal: //p' "$new.out" >>"$new.goals"
+        sed -i '/^goal: /d' "$new.out"
         if grep -q '^|' "$new.out"; then cat "$new.out"; else printf '```text\n%s\n```\n' "$(cat "$new.out")"; fi
     else
         printf 'Not measured: `%s` failed.\n' "$*"
@@ -31,15 +33,24 @@ machine() {
     printf '%s, %s cores, %s, Linux %s' "${model:-unknown processor}" "$cores" "$memory" "$(uname -r)"
 }
 
-{
+goals() {
     cat <<HEAD
 # Benchmarks
 
 Written by \`make bench\`; run it on your own machine. This run: $(date -u +%Y-%m-%d), $(machine), load
-$(cut -d' ' -f1 /proc/loadavg) when it began; $(rustc --version), $(nats-server --version 2>/dev/null || echo 'nats-server of unknown version').
+$load when it began; $(rustc --version), $(nats-server --version 2>/dev/null || echo 'nats-server of unknown version').
 
 Compare ratios, not times: contestants take turns in one run, so ratios carry over to other machines and times do not.
+
+| what | contestant | figure | ratio | goal | reached |
+|---|---|---|---|---|---|
 HEAD
+    cat "$new.goals"
+}
+
+load=$(cut -d' ' -f1 /proc/loadavg)
+: >"$new.goals"
+{
     part 'HTTP: one request' \
         'A greeting over keep-alive connections, 32 at once; servers on one core, a generator that never sleeps on another. CPU time of the server process, the kernel'"'"'s share included, divided by the requests it answered; the median of the rounds.' \
         cargo bench --quiet -p integration-tests --bench http
@@ -55,7 +66,10 @@ HEAD
     part 'Calls between processes' \
         'A unary call of lattice RPC (to a component or to a provider: there is no difference on the wire) beside a raw NATS request and reply through the same server.' \
         cargo run --quiet --release -p wicker-lattice --features testing --example rpc_latency
+    part 'A whole host' \
+        'Starting, computing, streaming, connections, links, doing nothing, growing, and 5,000 components; every part says in its own file how it measures.' \
+        cargo bench --quiet -p integration-tests --bench host
 } >"$new"
-mv "$new" "$page"
+{ goals; cat "$new"; } >"$page"
 chmod 644 "$page"
 printf '\nwrote %s\n' "$page" >&2

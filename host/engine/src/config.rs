@@ -34,6 +34,9 @@ pub struct EngineConfig {
     pub compile_timeout: Duration,
     /// How values cross between guests and the wire.
     pub codec: Codec,
+    /// Whether the kernel may be asked which pages an instance has touched, where that is safe
+    /// ([`Report::pagemap_scan`](crate::Report::pagemap_scan)). Without, they are cleared or given back blindly.
+    pub pagemap_scan: bool,
 }
 
 impl Default for EngineConfig {
@@ -45,6 +48,7 @@ impl Default for EngineConfig {
             compiles: std::thread::available_parallelism().map_or(1, usize::from).clamp(2, 4),
             compile_timeout: Duration::from_secs(1800),
             codec: Codec::Direct,
+            pagemap_scan: true,
         }
     }
 }

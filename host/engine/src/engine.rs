@@ -59,7 +59,7 @@ impl Engine {
     /// # Errors
     /// The address space does not hold the pool, a thread does not start, or the artifact directory is not ours alone.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let report = Report::find(config.instances);
+        let report = Report::find(&config);
         let failed = |source| EngineError::Wasmtime { instances: config.instances, source };
         let engines = flavor::engines(&report).map_err(failed)?;
         let linkers = Flavors::make(|flavor| {

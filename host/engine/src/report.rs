@@ -4,6 +4,8 @@ use std::fmt;
 
 use wasmtime::PoolingAllocationConfig;
 
+use crate::config::EngineConfig;
+
 /// What was chosen at start, for the host's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -19,20 +21,19 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn find(instances: u32) -> Self {
-        let pagemap_scan_refused = if !PoolingAllocationConfig::is_pagemap_scan_available() {
-            Some("the kernel has no PAGEMAP_SCAN (Linux 6.7)")
-        } else if has_swap() {
-            Some("the machine swaps")
+    pub(crate) fn find(config: &EngineConfig) -> Self {
+        let swaps = std::fs::read_to_string("/proc/swaps").ok();
+        let pagemap_scan_refused = if config.pagemap_scan {
+            refusal(PoolingAllocationConfig::is_pagemap_scan_available(), swaps.as_deref())
         } else {
-            None
+            Some("it is switched off")
         };
         let map_count = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
         Self {
             pagemap_scan: pagemap_scan_refused.is_none(),
             pagemap_scan_refused,
             map_count_max: map_count.and_then(|text| text.trim().parse().ok()),
-            instances,
+            instances: config.instances,
         }
     }
 }
@@ -51,7 +52,36 @@ impl fmt::Display for Report {
     }
 }
 
-/// Whether memory may be swapped out; `true` if that cannot be told.
-fn has_swap() -> bool {
-    std::fs::read_to_string("/proc/swaps").map_or(true, |text| text.lines().count() > 1)
+/// Why the kernel is not asked for dirty pages; `swaps` is `/proc/swaps`, which has a line for each place to swap to under
+/// its head.
+fn refusal(is_available: bool, swaps: Option<&str>) -> Option<&'static str> {
+    match swaps {
+        _ if !is_available => Some("the kernel has no PAGEMAP_SCAN (Linux 6.7)"),
+        None => Some("it cannot be told whether the machine swaps"),
+        Some(swaps) if swaps.lines().count() > 1 => Some("the machine swaps"),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+
+    #[test]
+    fn machine_that_swaps_or_may_takes_the_safe_path_and_says_so() {
+        let swaps = format!("{HEAD}/dev/vda2  partition\t8388604\t0\t-2\n");
+        assert_eq!(refusal(true, Some(HEAD)), None);
+        assert_eq!(refusal(true, Some(&swaps)), Some("the machine swaps"));
+        assert!(refusal(true, None).is_some());
+        assert!(refusal(false, Some(HEAD)).is_some());
+        let report = Report {
+            pagemap_scan: false,
+            pagemap_scan_refused: refusal(true, Some(&swaps)),
+            map_count_max: None,
+            instances: 1000,
+        };
+        assert_eq!(report.to_string(), "1000 instances, pagemap scan off: the machine swaps");
+    }
 }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::artifact::Artifact;
 use super::cache::Cache;
-use crate::config::CompilerCommand;
+use crate::config::{CompilerCommand, EngineConfig};
 use crate::digest::digest;
 use crate::flavor;
 use crate::load_error::{Cause, LoadError};
@@ -116,7 +116,8 @@ fn compile(directory: &Path) -> Result<(), LoadError> {
     let mut wasm = Vec::new();
     io::stdin().read_to_end(&mut wasm).map_err(broken)?;
     let cache = Cache::open(directory).map_err(|error| broken(io::Error::other(error)))?;
-    let engines = flavor::engines(&Report::find(1));
+    let engines =
+        flavor::engines(&Report::find(&EngineConfig { instances: 1, ..EngineConfig::default() }));
     let engines = engines.map_err(|error| LoadError::Compiler(error.into()))?;
     let digest = digest(&wasm);
     if cache.load(&engines, &digest).is_some() {

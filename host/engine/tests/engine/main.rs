@@ -21,4 +21,5 @@ mod handles;
 mod limits;
 mod links;
 mod ready;
+mod reuse;
 mod streams;

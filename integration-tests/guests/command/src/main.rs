@@ -18,10 +18,15 @@ fn main() -> ExitCode {
         }
         Some("fail") => return ExitCode::from(7),
         Some("trap") => panic!("asked to"),
+        Some("fib") => println!("{}", fib(arguments.next().unwrap().parse().unwrap())),
         Some("spin") => loop {
             std::hint::spin_loop();
         },
         _ => println!("hello"),
     }
     ExitCode::SUCCESS
+}
+
+fn fib(number: u32) -> u64 {
+    if number < 2 { u64::from(number) } else { fib(number - 1) + fib(number - 2) }
 }
