@@ -14,6 +14,9 @@
     reason = "a bench prints its results, and ends when something is wrong"
 )]
 
+#[path = "../../../lattice/examples/rpc_latency/goal.rs"]
+mod goal;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +43,13 @@ fn anonymous() -> i64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Page tables of this process, in KiB.
+fn page_tables() -> i64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmPTE:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// Mappings of this process; Linux allows 65,530 (`vm.max_map_count`).
 fn mappings() -> usize {
     std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
@@ -59,14 +69,14 @@ async fn main() {
     }
     let engine = Engine::new(config).unwrap();
     let mut actors = Vec::new();
-    let (before, mapped) = (anonymous(), mappings());
+    let (before, mapped) = (anonymous() + page_tables(), mappings());
     for number in 0..count {
         let program = engine.load(copy(&wasm, number)).await.unwrap();
         let id = format!("default/bench/c{number}").parse().unwrap();
         let config = ActorConfig::new(id, Arc::new(NoLog));
         actors.push(Actor::new(&engine, program, config, Arc::new(Links::default())).unwrap());
     }
-    let (used, mapped) = (anonymous() - before, mappings() - mapped);
+    let (used, mapped) = (anonymous() + page_tables() - before, mappings() - mapped);
     let each = |sum: f64| sum / f64::from(count);
     println!(
         "{count} components: {:.1} KiB and {:.1} mappings each",
@@ -81,11 +91,20 @@ async fn main() {
         first.push(start.elapsed());
     }
     first.sort_unstable();
-    let used = anonymous() - before;
+    let used = anonymous() + page_tables() - before;
     println!(
         "the first request of each: p50 {:?}, p99 {:?}",
         first[first.len() / 2],
         first[first.len() * 99 / 100]
     );
     println!("after a request of each: {:.1} KiB each", each(used as f64));
+    let per_gib = f64::from(1 << 20) / each(used as f64);
+    let figure = format!("{:.1} KiB each, page tables included", each(used as f64));
+    let what = "deployed components per GiB, each asked once";
+    let ratio = format!("{per_gib:.0}");
+    goal::goal(what, "engine", &figure, &ratio, "10,000", per_gib >= 10_000.0);
+    let p50 = first[first.len() / 2];
+    let figure = format!("{:.2} ms", p50.as_secs_f64() * 1e3);
+    let what = "first request of an idle component, p50";
+    goal::goal(what, "engine", &figure, "", "0.5 ms", p50.as_micros() <= 500);
 }

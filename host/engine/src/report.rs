@@ -24,7 +24,7 @@ impl Report {
     pub(crate) fn find(config: &EngineConfig) -> Self {
         let swaps = std::fs::read_to_string("/proc/swaps").ok();
         let pagemap_scan_refused = if config.pagemap_scan {
-            refusal(PoolingAllocationConfig::is_pagemap_scan_available(), swaps.as_deref())
+            missing().or_else(|| unsafe_by(swaps.as_deref()))
         } else {
             Some("it is switched off")
         };
@@ -52,11 +52,15 @@ impl fmt::Display for Report {
     }
 }
 
-/// Why the kernel is not asked for dirty pages; `swaps` is `/proc/swaps`, which has a line for each place to swap to under
-/// its head.
-fn refusal(is_available: bool, swaps: Option<&str>) -> Option<&'static str> {
+fn missing() -> Option<&'static str> {
+    let is_there = PoolingAllocationConfig::is_pagemap_scan_available();
+    (!is_there).then_some("the kernel has no PAGEMAP_SCAN (Linux 6.7)")
+}
+
+/// Why it would not be safe to ask the kernel; `swaps` is `/proc/swaps`, which has a line for each place to swap to
+/// under its head.
+fn unsafe_by(swaps: Option<&str>) -> Option<&'static str> {
     match swaps {
-        _ if !is_available => Some("the kernel has no PAGEMAP_SCAN (Linux 6.7)"),
         None => Some("it cannot be told whether the machine swaps"),
         Some(swaps) if swaps.lines().count() > 1 => Some("the machine swaps"),
         Some(_) => None,
@@ -72,13 +76,12 @@ mod tests {
     #[test]
     fn machine_that_swaps_or_may_takes_the_safe_path_and_says_so() {
         let swaps = format!("{HEAD}/dev/vda2  partition\t8388604\t0\t-2\n");
-        assert_eq!(refusal(true, Some(HEAD)), None);
-        assert_eq!(refusal(true, Some(&swaps)), Some("the machine swaps"));
-        assert!(refusal(true, None).is_some());
-        assert!(refusal(false, Some(HEAD)).is_some());
+        assert_eq!(unsafe_by(Some(HEAD)), None);
+        assert_eq!(unsafe_by(Some(&swaps)), Some("the machine swaps"));
+        assert!(unsafe_by(None).is_some());
         let report = Report {
             pagemap_scan: false,
-            pagemap_scan_refused: refusal(true, Some(&swaps)),
+            pagemap_scan_refused: unsafe_by(Some(&swaps)),
             map_count_max: None,
             instances: 1000,
         };

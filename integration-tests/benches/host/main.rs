@@ -21,7 +21,7 @@ mod compute;
 mod connections;
 mod crowd;
 mod deploy;
-#[path = "../../../host/engine/benches/http/goal.rs"]
+#[path = "../../../lattice/examples/rpc_latency/goal.rs"]
 mod goal;
 mod growth;
 mod idle;

@@ -14,6 +14,8 @@
 
 #[path = "../../../host/engine/benches/http/generator.rs"]
 mod generator;
+#[path = "../../../lattice/examples/rpc_latency/goal.rs"]
+mod goal;
 mod native;
 mod wicker;
 
@@ -25,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use generator::Load;
+use goal::goal;
 use wicker_lattice::testing::NatsServer;
 
 /// Connections that the generator keeps busy.
@@ -165,20 +168,46 @@ fn compare(options: &[&str]) -> Result<()> {
             contestant.round(time)?;
         }
     }
-    report(&contestants);
+    report(&mut contestants);
     Ok(())
 }
 
-fn report(contestants: &[Contestant]) {
+fn report(contestants: &mut [Contestant]) {
     let native = contestants.first().map_or(f64::NAN, Contestant::median);
-    println!("| server | CPU µs/request | rounds | CPU of native | requests |");
-    println!("|---|---|---|---|---|");
-    for contestant in contestants {
+    println!("| server | CPU µs/request | rounds | CPU of native | p99 | requests |");
+    println!("|---|---|---|---|---|---|");
+    let mut p99s = Vec::new();
+    for contestant in contestants.iter_mut() {
+        let p99 = contestant.load.p99();
         let (median, requests) = (contestant.median(), contestant.answered);
         let (least, most) = contestant.spread();
         let name = contestant.name;
         let times = median / native;
-        println!("| {name} | {median:.2} | {least:.2} to {most:.2} | {times:.2}x | {requests} |");
+        println!(
+            "| {name} | {median:.2} | {least:.2} to {most:.2} | {times:.2}x | {p99:.0?} | {requests} |"
+        );
+        p99s.push(p99.as_secs_f64());
+    }
+    let cpu: Vec<f64> = contestants.iter().map(Contestant::median).collect();
+    if let [native, fresh, warm, rest @ ..] = &cpu[..] {
+        let figure = |cpu: &f64| format!("{cpu:.1} µs of CPU a request");
+        if let [serve, ..] = rest {
+            let times = serve / fresh;
+            let what = "HTTP, fresh instance: less CPU than `wasmtime serve`";
+            let is_reached = times >= 4.0;
+            goal(what, "`wicker up`", &figure(fresh), &format!("{times:.2}x"), "4x", is_reached);
+        }
+        for (what, cpu, percent) in [("fresh", fresh, 25.0), ("warm", warm, 55.0)] {
+            let (what, share) =
+                (format!("HTTP, {what} instance, of native hyper"), native / cpu * 100.0);
+            let (ratio, bound) = (format!("{share:.0} %"), format!("{percent} %"));
+            goal(&what, "`wicker up`", &figure(cpu), &ratio, &bound, share >= percent);
+        }
+    }
+    if let [native, fresh, ..] = &p99s[..] {
+        let (figure, times) = (format!("{:.0} µs", fresh * 1e6), fresh / native);
+        let what = "HTTP, p99 of 32 connections, of native hyper";
+        goal(what, "`wicker up`, fresh", &figure, &format!("{times:.2}x"), "2x", times <= 2.0);
     }
 }
 

@@ -16,6 +16,8 @@
 )]
 #![allow(dead_code, reason = "the guests of the tests can do more")]
 
+#[path = "../../../../lattice/examples/rpc_latency/goal.rs"]
+mod goal;
 #[path = "../../tests/engine/guest.rs"]
 mod guest;
 
@@ -140,11 +142,20 @@ async fn main() {
     let engine = Engine::new(config(Codec::Direct)).unwrap();
     println!("{}", engine.report());
     let (warm, fresh) = (pair(&engine, 1).await, pair(&engine, 0).await);
-    println!("add(u32, u32), warm instance   {:8.2} us", measure(&warm, "add").await);
-    println!("add(u32, u32), fresh instance  {:8.2} us", measure(&fresh, "add").await);
-    println!("list<u8> of 64 KiB, warm       {:8.2} us", measure(&warm, "pass").await);
-    println!("list<u8> of 64 KiB, fresh      {:8.2} us", measure(&fresh, "pass").await);
+    for (pair, function, what, bound) in [
+        (&warm, "add", "add(u32, u32), warm instance", 3.0),
+        (&fresh, "add", "add(u32, u32), fresh instance", 12.0),
+        (&warm, "pass", "list<u8> of 64 KiB, warm instance", 10.0),
+        (&fresh, "pass", "list<u8> of 64 KiB, fresh instance", f64::INFINITY),
+    ] {
+        let micros = measure(pair, function).await;
+        println!("{what:<34} {micros:8.2} us");
+        if bound.is_finite() {
+            let (what, figure) = (format!("local call, {what}"), format!("{micros:.1} µs"));
+            goal::goal(&what, "engine", &figure, "", &format!("{bound} µs"), micros <= bound);
+        }
+    }
     let dynamic = Engine::new(config(Codec::Val)).unwrap();
     let dynamic = pair(&dynamic, 1).await;
-    println!("add(u32, u32), warm, Val codec {:8.2} us", measure(&dynamic, "add").await);
+    println!("add(u32, u32), warm, Val codec     {:8.2} us", measure(&dynamic, "add").await);
 }

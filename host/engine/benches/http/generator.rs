@@ -17,12 +17,16 @@ pub(crate) struct Load {
     connections: Vec<Connection>,
     /// Bytes of one response: they are all alike.
     response_bytes: usize,
+    /// How long each response of all runs took to be there whole.
+    times: Vec<Duration>,
 }
 
 struct Connection {
     stream: TcpStream,
     /// Bytes of the response that are still to come.
     rest: usize,
+    /// When its request was sent.
+    sent: Instant,
 }
 
 impl Load {
@@ -38,9 +42,10 @@ impl Load {
         let connections = (0..connections).map(|_| {
             let stream = connect(port)?;
             stream.set_nonblocking(true)?;
-            Ok(Connection { stream, rest: 0 })
+            Ok(Connection { stream, rest: 0, sent: Instant::now() })
         });
-        Ok(Self { connections: connections.collect::<Result<_>>()?, response_bytes })
+        let connections = connections.collect::<Result<_>>()?;
+        Ok(Self { connections, response_bytes, times: Vec::new() })
     }
 
     /// Keeps every connection busy for `time`, and says how many requests were answered.
@@ -50,30 +55,42 @@ impl Load {
         let mut buffer = [0; 4096];
         while Instant::now() < end {
             for connection in &mut self.connections {
-                answered += connection.turn(self.response_bytes, &mut buffer)?;
+                answered += connection.turn(self.response_bytes, &mut buffer, &mut self.times)?;
             }
         }
         // What is under way belongs to this round.
         while self.connections.iter().any(|connection| connection.rest > 0) {
             for connection in &mut self.connections {
-                answered += connection.read(&mut buffer)?;
+                answered += connection.read(&mut buffer, &mut self.times)?;
             }
         }
         Ok(answered)
     }
+
+    /// What 99 of 100 responses of all runs took at most.
+    pub(crate) fn p99(&mut self) -> Duration {
+        self.times.sort_unstable();
+        self.times.get(self.times.len() * 99 / 100).copied().unwrap_or_default()
+    }
 }
 
 impl Connection {
-    fn turn(&mut self, response_bytes: usize, buffer: &mut [u8]) -> Result<u64> {
+    fn turn(
+        &mut self,
+        response_bytes: usize,
+        buffer: &mut [u8],
+        times: &mut Vec<Duration>,
+    ) -> Result<u64> {
         if self.rest == 0 {
+            self.sent = Instant::now();
             self.stream.write_all(REQUEST)?;
             self.rest = response_bytes;
         }
-        self.read(buffer)
+        self.read(buffer, times)
     }
 
     /// 1 if a response is complete now, else 0.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<u64> {
+    fn read(&mut self, buffer: &mut [u8], times: &mut Vec<Duration>) -> Result<u64> {
         if self.rest == 0 {
             return Ok(0);
         }
@@ -82,6 +99,9 @@ impl Connection {
             Ok(read) => {
                 ensure!(read <= self.rest, "a response is longer than the others");
                 self.rest -= read;
+                if self.rest == 0 {
+                    times.push(self.sent.elapsed());
+                }
                 Ok(u64::from(self.rest == 0))
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),

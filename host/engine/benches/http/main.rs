@@ -123,17 +123,21 @@ fn compare(options: &[&str]) -> Result<()> {
             contestant.round(time)?;
         }
     }
-    report(&contestants);
+    report(&mut contestants);
     Ok(())
 }
 
-fn report(contestants: &[Contestant]) {
+fn report(contestants: &mut [Contestant]) {
     let native = contestants.first().map_or(f64::NAN, Contestant::median);
-    println!("{:<28} {:>14} {:>12} {:>10}", "server", "CPU us/request", "of native", "requests");
-    for contestant in contestants {
+    println!(
+        "{:<28} {:>14} {:>12} {:>10} {:>8}",
+        "server", "CPU us/request", "of native", "requests", "p99 us"
+    );
+    for contestant in contestants.iter_mut() {
         let (median, requests) = (contestant.median(), contestant.answered);
-        let share = 100.0 * native / median;
-        println!("{:<28} {median:>14.2} {share:>11.0}% {requests:>10}", contestant.name);
+        let (share, p99) = (100.0 * native / median, contestant.load.p99().as_micros());
+        let name = contestant.name;
+        println!("{name:<28} {median:>14.2} {share:>11.0}% {requests:>10} {p99:>8}");
     }
 }
 

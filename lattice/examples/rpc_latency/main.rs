@@ -11,6 +11,9 @@
 //! With an argument, only so many callers, for a profiler.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
+mod goal;
+mod stream;
+
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::join_all;
+use goal::goal;
 use wicker_lattice::call::{
     Call, DEFAULT_LINK, DEFAULT_TIMEOUT, Invocation, Invoke, LinkRef, Reply,
 };
@@ -62,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
             }
         }
         let medians = rounds.map(|rounds| Round::median(&rounds));
-        let [raw, ..] = &medians;
+        let [raw, brief, component, _] = &medians;
         for ((name, _), round) in contestants.iter().zip(&medians) {
             let Round { p50, p99, rate, cpu, server } = round;
             println!(
@@ -78,8 +82,22 @@ async fn main() -> anyhow::Result<()> {
                 server / raw.server
             );
         }
+        tell(callers, "brief provider", raw, brief);
+        tell(callers, "component", raw, component);
     }
-    Ok(())
+    stream::measure(url).await
+}
+
+/// How far the goals are reached.
+fn tell(callers: usize, whom: &str, raw: &Round, round: &Round) {
+    let (times, share) = (round.p50 / raw.p50, round.rate / raw.rate * 100.0);
+    let contestant = format!("RPC to a {whom}, of raw NATS");
+    let figure = format!("{:.0} µs", round.p50);
+    let what = format!("remote call, p50, {callers} at once");
+    goal(&what, &contestant, &figure, &format!("{times:.2}x"), "1.25x", times <= 1.25);
+    let figure = format!("{:.0} calls/s", round.rate);
+    let what = format!("remote calls, throughput, {callers} at once");
+    goal(&what, &contestant, &figure, &format!("{share:.0} %"), "75 %", share >= 75.0);
 }
 
 struct Round {
