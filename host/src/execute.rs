@@ -55,6 +55,7 @@ async fn write(
         AnyRecord::Export(record) => one(store, record, revision).await,
         AnyRecord::Link(record) => one(store, record, revision).await,
         AnyRecord::Route(record) => one(store, record, revision).await,
+        AnyRecord::Schedule(record) => one(store, record, revision).await,
         AnyRecord::Placement(record) => one(store, record, revision).await,
     }
 }

@@ -12,8 +12,13 @@ use wicker_reconciler::inventory::{Inventory, Records, Stored};
 pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
     let (applications, components, providers) =
         tokio::try_join!(stored(store), stored(store), stored(store))?;
-    let (links, routes, exports, placements) =
-        tokio::try_join!(stored(store), stored(store), stored(store), stored(store))?;
+    let (links, routes, exports, schedules, placements) = tokio::try_join!(
+        stored(store),
+        stored(store),
+        stored(store),
+        stored(store),
+        stored(store)
+    )?;
     let (mut hosts, running, types) =
         tokio::try_join!(all::<Host>(store), all::<Running>(store), all::<Types>(store))?;
     hosts.sort_by(|a, b| (&a.name, a.process).cmp(&(&b.name, b.process)));
@@ -27,6 +32,7 @@ pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
         links,
         routes,
         exports,
+        schedules,
         placements,
         running,
         worlds,
@@ -34,7 +40,7 @@ pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
     })
 }
 
-/// Boxed: ten of these at once are too large for a caller's own future.
+/// Boxed: eleven of these at once are too large for a caller's own future.
 fn stored<R: Record>(store: &Store) -> BoxFuture<'_, Result<Records<R>, StoreError>> {
     Box::pin(async move {
         let entries = store.list::<R>(&R::all()).await?;

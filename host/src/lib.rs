@@ -28,5 +28,6 @@ pub mod provider;
 mod questions;
 pub mod reconcile;
 pub mod restore;
+pub mod schedule;
 pub mod state;
 pub mod table;

@@ -4,7 +4,9 @@
 //! A deployment writes the application's record first. What belonged to deployment N is therefore what its keys said
 //! just before the record of deployment N + 1 was written.
 
-use wicker_lattice::store::record::{Application, Component, Export, Link, Provider, Route};
+use wicker_lattice::store::record::{
+    Application, Component, Export, Link, Provider, Route, Schedule,
+};
 use wicker_lattice::store::{Entry, Record, Store, StoreError, key};
 use wicker_reconciler::plan::{AnyRecord, restore};
 use wicker_reconciler::validate::Desired;
@@ -78,6 +80,7 @@ async fn before(store: &Store, key: &str, end: u64) -> Result<Option<AnyRecord>,
         Some(Export::KIND) => one::<Export>(store, key, end).await,
         Some(Link::KIND) => one::<Link>(store, key, end).await,
         Some(Route::KIND) => one::<Route>(store, key, end).await,
+        Some(Schedule::KIND) => one::<Schedule>(store, key, end).await,
         _ => Ok(None),
     }
 }

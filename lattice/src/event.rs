@@ -59,6 +59,10 @@ pub enum EventKind {
     ApplicationProgress,
     /// An application was removed.
     ApplicationRemoved,
+    /// A tick of a schedule was given up: its deliveries failed as often as they may.
+    TickFailed,
+    /// Ticks of a schedule were left out: nobody could begin them in time, or the one before was not over.
+    TickSkipped,
 }
 
 impl fmt::Display for EventKind {
@@ -80,6 +84,8 @@ impl fmt::Display for EventKind {
             Self::ApplicationDeployed => "application-deployed",
             Self::ApplicationProgress => "application-progress",
             Self::ApplicationRemoved => "application-removed",
+            Self::TickFailed => "tick-failed",
+            Self::TickSkipped => "tick-skipped",
         })
     }
 }

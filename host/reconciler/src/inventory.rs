@@ -8,7 +8,7 @@ use wicker_lattice::interface::InterfaceName;
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{
     Application, Component, Export, Host, Link, Placement, Provider, ProviderSource, Route,
-    Running, Scope, Sharing,
+    Running, Schedule, Scope, Sharing,
 };
 use wicker_lattice::types::World;
 
@@ -45,6 +45,8 @@ pub struct Inventory {
     pub links: Records<Link>,
     /// All routes.
     pub routes: Records<Route>,
+    /// All schedules.
+    pub schedules: Records<Schedule>,
     /// All exports.
     pub exports: Records<Export>,
     /// All placements.

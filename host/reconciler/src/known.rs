@@ -52,6 +52,12 @@ pub fn is_http_export(name: &InterfaceName) -> bool {
     }
 }
 
+/// Whether a schedule can call this export.
+#[must_use]
+pub fn is_schedule_export(name: &InterfaceName) -> bool {
+    name.namespace == "wicker" && name.package == "schedule" && name.interface == "handler"
+}
+
 /// What a call through this import asks for.
 #[must_use]
 pub fn wire_import(name: &InterfaceName) -> InterfaceKey {

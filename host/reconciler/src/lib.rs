@@ -5,6 +5,8 @@
 //! writes the [`plan::Plan`]. [`manifest::parse`] and [`validate::validate`] report every problem at once, with its
 //! place.
 //!
+//! When schedules are due, and what is to be done about it: [`schedule`].
+//!
 //! What the command line needs to read what users type lives here too: [`names`] and [`pattern`].
 
 pub mod compat;
@@ -19,6 +21,7 @@ pub mod placement;
 pub mod plan;
 pub mod reconcile;
 pub mod route;
+pub mod schedule;
 mod suggest;
 mod units;
 pub mod validate;

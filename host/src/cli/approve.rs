@@ -113,6 +113,7 @@ pub(super) fn governed(record: &AnyRecord) -> Option<Approved> {
         AnyRecord::Export(each) => (&each.id, digest(each)),
         AnyRecord::Link(each) => (&each.source, digest(each)),
         AnyRecord::Route(each) => (&each.target, digest(each)),
+        AnyRecord::Schedule(each) => (&each.target, digest(each)),
         AnyRecord::Application(_) | AnyRecord::Placement(_) => return None,
     };
     let team = object.team().to_owned();

@@ -146,6 +146,7 @@ fn called(record: &AnyRecord) -> Option<(&'static str, String)> {
             ("link", format!("{} {} {}", short(&each.source), each.scope.as_str(), each.name))
         }
         AnyRecord::Route(each) => ("route", route::print(each.host.as_deref(), &each.path)),
+        AnyRecord::Schedule(each) => ("schedule", short(&each.id)),
         AnyRecord::Placement(_) => return None,
     })
 }
@@ -158,7 +159,8 @@ fn said(record: &AnyRecord) -> Value {
     };
     let mut said = mask::json(&said);
     if let Value::Object(fields) = &mut said {
-        for bookkeeping in ["id", "generation", "is_bare", "owner", "claimed_by", "source", "scope"]
+        for bookkeeping in
+            ["id", "generation", "is_bare", "owner", "claimed_by", "source", "scope", "since_ms"]
         {
             let is_said = bookkeeping == "source" && matches!(record, AnyRecord::Provider(_));
             if !is_said {

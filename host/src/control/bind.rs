@@ -51,6 +51,10 @@ impl Control {
             let routes = self.records.routes.values().map(|route| route.record.clone()).collect();
             self.parts.routes.send_replace(Arc::new(routes));
         }
+        if changed.schedules {
+            let schedules = self.records.schedules.values().cloned().collect();
+            self.parts.schedules.send_replace(Arc::new(schedules));
+        }
     }
 
     /// Gives every component here its links as they now are, and notes what still waits.

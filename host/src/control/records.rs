@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wicker_lattice::export::{Exports, Lead};
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
-use wicker_lattice::store::record::{Link, Provider, Route, RunState, Running, Sharing};
+use wicker_lattice::store::record::{Link, Provider, Route, RunState, Running, Schedule, Sharing};
 use wicker_lattice::store::{Change, Entry};
 use wicker_lattice::types::World;
 use wicker_provider::LinkRecord;
@@ -18,6 +18,7 @@ pub(super) struct Records {
     pub(super) links: BTreeMap<String, Entry<Link>>,
     pub(super) exports: Exports,
     pub(super) routes: BTreeMap<String, Entry<Route>>,
+    pub(super) schedules: BTreeMap<String, Schedule>,
     running: HashMap<String, Running>,
     owners: HashMap<ObjectId, Option<ProcessId>>,
     specified: HashSet<ObjectId>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::store::record::{Link, ObjectKind, Route, Running};
+use wicker_lattice::store::record::{Link, ObjectKind, Route, Running, Schedule};
 use wicker_lattice::store::{Change, Record as _};
 use wicker_provider::{LinkRecord, ProviderInstance};
 
@@ -46,6 +46,7 @@ impl Control {
             }
             Seen::Link(change) => self.see_link(change),
             Seen::Route(change) => self.see_route(change),
+            Seen::Schedule(change) => self.see_schedule(change),
             Seen::Export(change) => self.see_export(change),
             Seen::Authority(change) => self.see_authority(change),
             Seen::Approvals(change) => self.see_approvals(change),
@@ -75,6 +76,15 @@ impl Control {
             Change::Current => {}
         }
         self.changed.routes = true;
+    }
+
+    fn see_schedule(&mut self, change: Change<Schedule>) {
+        match change {
+            Change::Put(entry) => _ = self.records.schedules.insert(entry.key, entry.record),
+            Change::Deleted { key } => _ = self.records.schedules.remove(&key),
+            Change::Current => {}
+        }
+        self.changed.schedules = true;
     }
 
     fn see_link(&mut self, change: Change<Link>) {

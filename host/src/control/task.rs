@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::rpc::Rpc;
-use wicker_lattice::store::record::{Route, Running};
+use wicker_lattice::store::record::{Route, Running, Schedule};
 use wicker_lattice::token::trust::Trust;
 use wicker_lattice::types::World;
 
@@ -75,6 +75,8 @@ pub struct Parts {
     pub lease: Lease,
     /// Told all routes when one changes.
     pub routes: tokio::sync::watch::Sender<Arc<Vec<Route>>>,
+    /// Told all schedules when one changes.
+    pub schedules: tokio::sync::watch::Sender<Arc<Vec<Schedule>>>,
 }
 
 /// Talks to the task.
@@ -137,6 +139,7 @@ pub(super) struct Changed {
     pub(super) places: bool,
     pub(super) links: bool,
     pub(super) routes: bool,
+    pub(super) schedules: bool,
     pub(super) exports: bool,
 }
 

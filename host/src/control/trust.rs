@@ -120,6 +120,7 @@ fn said(seen: &Seen) -> Said {
         Seen::Link(change) => of(change, |record| record.source.clone()),
         Seen::Export(change) => of(change, |record| record.id.clone()),
         Seen::Route(change) => of(change, |record| record.target.clone()),
+        Seen::Schedule(change) => of(change, |record| record.target.clone()),
         _ => Said::Nothing,
     }
 }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use tokio::sync::mpsc;
 use wicker_lattice::store::key::{self, placements_on};
 use wicker_lattice::store::record::{
-    Approvals, Authority, Component, Export, Link, Placement, Provider, Route, Running,
+    Approvals, Authority, Component, Export, Link, Placement, Provider, Route, Running, Schedule,
 };
 use wicker_lattice::store::{Change, Record};
 
@@ -31,6 +31,8 @@ pub enum Seen {
     Export(Change<Export>),
     /// A route.
     Route(Change<Route>),
+    /// A schedule.
+    Schedule(Change<Schedule>),
     /// A placement on this host.
     Placement(Change<Placement>),
     /// The status of an object in some process.
@@ -46,6 +48,7 @@ pub(super) fn start(member: &Member, inputs: &mpsc::Sender<Input>) {
     follow::<Approvals>(member, "approvals", &Approvals::all(), inputs, Seen::Approvals);
     follow::<Export>(member, "exports", &Export::all(), inputs, Seen::Export);
     follow::<Route>(member, "routes", &Route::all(), inputs, Seen::Route);
+    follow::<Schedule>(member, "schedules", &Schedule::all(), inputs, Seen::Schedule);
     follow::<Placement>(
         member,
         "placements",

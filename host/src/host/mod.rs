@@ -37,6 +37,7 @@ use crate::member::Member;
 use crate::nats_server::{JoinLine, Keeper};
 use crate::provider::process::Launcher;
 use crate::provider::registrations::Registrations;
+use crate::schedule::Schedules;
 use crate::table::Table;
 use crate::{questions, reconcile};
 
@@ -85,9 +86,8 @@ impl Host {
         let bare = Bare::read(member.clone(), &config.bare_files())?;
         let engine = engine(config, &data)?;
         let table = Arc::new(Table::default());
-        let serve = Arc::new(Served { table: Arc::clone(&table) });
-        let rpc_config = RpcConfig::new(&config.lattice, member.process);
-        let rpc = Rpc::start(rpc_config, &member.nats, serve).await?;
+        let rpc = RpcConfig::new(&config.lattice, member.process);
+        let rpc = Rpc::start(rpc, &member.nats, Served::of(&table)).await?;
         let logs = Logs::new(member.clone());
         questions::about_logs(&rpc, &logs);
         let registrations = Registrations::new(member.clone())?;
@@ -100,7 +100,8 @@ impl Host {
         bare.clear_leftovers().await?;
         let lease = Lease::take(&member, record(config, &member), &table).await?;
         questions::about_draining(&rpc, &lease);
-        reconcile::start(&member);
+        let (schedules, told_of) = watch::channel(Arc::default());
+        reconcile::start(&member, Schedules::new(&member, Arc::clone(&router), told_of));
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
         let (routes, told) = watch::channel(Arc::default());
         let launcher =
@@ -123,6 +124,7 @@ impl Host {
             status: status.clone(),
             lease: lease.clone(),
             routes,
+            schedules,
         });
         questions::about_links(&rpc, &member.store, &control);
         let ingress = Ingress::new(member.process, source()?, table, router);
@@ -276,6 +278,12 @@ fn source() -> anyhow::Result<ObjectId> {
 /// What other processes may call here: what runs here, and nothing further.
 struct Served {
     table: Arc<Table>,
+}
+
+impl Served {
+    fn of(table: &Arc<Table>) -> Arc<Self> {
+        Arc::new(Self { table: Arc::clone(table) })
+    }
 }
 
 impl Invoke for Served {

@@ -19,6 +19,7 @@ use wicker_lattice::store::lease::RENEW_EVERY;
 use wicker_reconciler::reconcile::Reconciler;
 
 use crate::member::Member;
+use crate::schedule::Schedules;
 use act::Actor;
 use follow::Feed;
 use lost::Round;
@@ -33,13 +34,13 @@ const RESYNC: Duration = Duration::from_secs(30);
 /// The pause after a write that failed, on average.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Starts the task.
-pub fn start(member: &Member) {
-    member.tasks.spawn("reconciler", take_turns(member.clone()));
+/// Starts the task. Whoever acts also follows the schedules.
+pub fn start(member: &Member, schedules: Schedules) {
+    member.tasks.spawn("reconciler", take_turns(member.clone(), schedules));
 }
 
 /// Waits for the post, acts while it holds it, waits again; until the host's tasks are asked to stop.
-async fn take_turns(member: Member) -> Result<(), Infallible> {
+async fn take_turns(member: Member, mut schedules: Schedules) -> Result<(), Infallible> {
     let tasks = member.tasks.clone();
     let mut outages = Outages::new(&member);
     loop {
@@ -57,6 +58,8 @@ async fn take_turns(member: Member) -> Result<(), Infallible> {
             }
             () = Round::new(&member).serve(&mut post, &mut outages) => tracing::debug!("another host's reconciler acts"),
             never = reconcile(&member) => match never {},
+            // What is under way is broken off; whoever comes next delivers it again.
+            never = schedules.follow() => match never {},
         }
     }
 }

@@ -33,6 +33,7 @@ mod processes;
 mod ready;
 mod restart;
 mod scaling;
+mod schedules;
 mod secrets;
 mod shop;
 mod signatures;

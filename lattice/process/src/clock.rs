@@ -32,6 +32,13 @@ impl Clock {
         (self.0)().unix_timestamp()
     }
 
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn unix_millis(&self) -> i64 {
+        let millis = (self.0)().unix_timestamp_nanos() / 1_000_000;
+        i64::try_from(millis).unwrap_or(i64::MAX)
+    }
+
     /// The time as RFC 3339 in UTC to the millisecond: `2026-11-20T17:31:55.120Z`.
     #[must_use]
     pub fn rfc3339(&self) -> String {

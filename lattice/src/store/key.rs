@@ -7,7 +7,8 @@ use crate::id::{ObjectId, ProcessId};
 use crate::store::record::Approvals;
 use crate::store::record::{
     Application, Authority, Claim, Component, Export, Host, Lattice, Leader, Link, Machine,
-    Placement, Progress, Provider, ProviderProcess, Route, Running, Scope, Servers, Team, Types,
+    Placement, Progress, Provider, ProviderProcess, Route, Running, Schedule, Scope, Servers, Team,
+    Ticks, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -101,6 +102,18 @@ pub fn route(host: Option<&str>, path: &str, only_on: Option<ProcessId>) -> Stri
     format!("route.{listener}.{host}.{}", escape::print(path))
 }
 
+/// The key of a schedule.
+#[must_use]
+pub fn schedule(id: &ObjectId) -> String {
+    format!("schedule.{}", id.to_token())
+}
+
+/// The key of how far a schedule is.
+#[must_use]
+pub fn ticks(schedule: &ObjectId) -> String {
+    format!("ticks.{}", schedule.to_token())
+}
+
 /// The key of one object's placement on one host.
 #[must_use]
 pub fn placement(process: ProcessId, object: &ObjectId) -> String {
@@ -190,12 +203,14 @@ record!(Team, Spec, "team", |value| team(&value.name));
 record!(Approvals, Spec, "approval", |value| approval(&value.of));
 record!(Export, Spec, "export", |value| export(&value.id));
 record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
+record!(Schedule, Spec, "schedule", |value| schedule(&value.id));
 record!(Types, Spec, "types", |value| types(&value.digest));
 record!(Host, Status, "host", |value| host(value.process));
 record!(ProviderProcess, Status, "process", |value| provider_process(value.process));
 record!(Machine, Status, "machine", |value| machine(value.process));
 record!(Leader, Status, "leader", |_value| LEADER.to_owned());
 record!(Progress, Status, "progress", |value| progress(&value.team, &value.name));
+record!(Ticks, Status, "ticks", |value| ticks(&value.schedule));
 record!(Claim, Status, "claim", |value| claim(&value.object));
 record!(Running, Status, "running", |value| running(&value.object, value.process));
 record!(Placement, Spec, "placement", |value| placement(value.host, &value.object));

@@ -85,6 +85,11 @@ pub(super) static MANIFEST: Section = section(
             Map(&SectionOr(&EXPORT, None)),
             "What other teams may link to, by name: TEAM/APPLICATION/NAME.",
         ),
+        field(
+            "schedules",
+            Map(&SectionOr(&SCHEDULE, None)),
+            "When components are called, by name.",
+        ),
     ],
     &["application"],
 );
@@ -261,6 +266,31 @@ pub(super) static LINK: Section = section(
     ],
     &["target"],
 );
+
+pub(super) static SCHEDULE: Section = Section {
+    fields: &[
+        field("target", Text, "The component that is called: it exports wicker:schedule/handler."),
+        field("cron", Text, "Minute, hour, day, month, weekday; or six fields, seconds first."),
+        field("every", Duration, "Again and again after so long: a second or more."),
+        field("at", Text, "Once, at this RFC 3339 time."),
+        field("zone", Text, "The time zone of cron, by its IANA name. Default: UTC."),
+        field(
+            "missed",
+            OneOf(&["skip", "once", "all"]),
+            "What becomes of ticks that no host could begin in time. Default: once, the latest.",
+        ),
+        field(
+            "overlap",
+            OneOf(&["skip", "wait", "allow"]),
+            "What becomes of a tick that is due before the last one is over. Default: skip.",
+        ),
+        field("attempts", Count, "Deliveries of one tick that may fail. Default: 5."),
+        field("backoff", Duration, "The pause after the first failure; it doubles. Default: 1s."),
+        field("timeout", Duration, "How long one delivery may take. Default: 10s."),
+    ],
+    required: &["target"],
+    one_of: &["cron", "every", "at"],
+};
 
 pub(super) static EXPORT: Section = section(
     &[

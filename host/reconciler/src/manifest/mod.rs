@@ -10,6 +10,7 @@ mod overlay;
 mod part;
 mod placement;
 mod ready;
+mod schedules;
 mod schema;
 mod sections;
 mod targets;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 
 use wicker_lattice::id::{DEFAULT_TEAM, ObjectId};
 use wicker_lattice::store::record::{
-    Grants, Limits, ProviderSource, Rollout, Sharing, Spread, Terms,
+    Grants, Limits, Missed, Overlap, ProviderSource, Rollout, Sharing, Spread, Terms, Timing,
 };
 
 use crate::diagnostic::{Problems, Source, Span, Spanned};
@@ -52,6 +53,8 @@ pub struct Manifest {
     pub routes: Vec<Route>,
     /// `exports:`.
     pub exports: Vec<Export>,
+    /// `schedules:`.
+    pub schedules: Vec<Schedule>,
     /// What the file says that does nothing here.
     pub warnings: Problems,
 }
@@ -205,6 +208,27 @@ pub struct Export {
     pub interfaces: Vec<Spanned<InterfacePattern>>,
     /// Which teams may link to it, and on which terms.
     pub to: Vec<(Spanned<String>, Terms)>,
+}
+
+/// One entry of `schedules:`.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Its name in the application.
+    pub name: Spanned<String>,
+    /// A component of this file.
+    pub target: Spanned<String>,
+    /// When it is called.
+    pub timing: Timing,
+    /// What becomes of ticks that nobody could begin in time.
+    pub missed: Missed,
+    /// What becomes of a tick that is due before the last one is over.
+    pub overlap: Overlap,
+    /// Deliveries of one tick that may fail.
+    pub attempts: u32,
+    /// The pause after the first failure, milliseconds.
+    pub backoff_ms: u64,
+    /// How long one delivery may take, milliseconds.
+    pub timeout_ms: u64,
 }
 
 impl Manifest {

@@ -32,9 +32,11 @@ pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) ->
     let links = reader.links(&fields);
     let routes = reader.routes(&fields);
     let exports = reader.section(&fields, "exports", "an export", Reader::export);
+    let schedules = reader.section(&fields, "schedules", "a schedule", Reader::schedule);
     // By the file's own keys: an entry with a problem is declared all the same.
     let mut names = fields.names_in("components");
     reader.routes_lead_to_components(&routes, &names);
+    reader.schedules_lead_to_components(&schedules, &names);
     names.extend(fields.names_in("providers"));
     reader.sources_exist(&links, &names);
     reader.exports_lead_to_objects(&exports, &names);
@@ -48,6 +50,7 @@ pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) ->
         links,
         routes,
         exports,
+        schedules,
         warnings: Problems::default(),
     })
 }

@@ -246,3 +246,50 @@ fn readiness_and_shares_that_say_nothing_are_refused() {
         ]
     );
 }
+
+#[test]
+fn schedules_say_when_whom_and_how_often() {
+    let manifest = read(include_str!("../../tests/full.yaml"));
+    let [nightly, often, once] = &manifest.schedules[..] else { panic!("three") };
+    let (expression, zone) = ("30 3 * * MON-FRI".to_owned(), "Europe/Berlin".to_owned());
+    assert_eq!(nightly.timing, Timing::Cron { expression, zone });
+    assert_eq!((nightly.missed, nightly.overlap), (Missed::All, Overlap::Wait));
+    assert_eq!((nightly.attempts, nightly.backoff_ms, nightly.timeout_ms), (3, 2000, 300_000));
+    assert_eq!(often.timing, Timing::Every(30_000));
+    assert_eq!((often.missed, often.overlap, often.attempts), (Missed::Once, Overlap::Skip, 5));
+    assert_eq!(once.timing, Timing::Once("2027-01-01T00:00:00+01:00".to_owned()));
+}
+
+#[test]
+fn schedules_that_make_no_sense_are_told_where_and_why() {
+    let found = problems(
+        "application: a\n\
+         components:\n  job: job.wasm\n\
+         schedules:\n  \
+         one: { target: job, cron: \"99 3 * * *\" }\n  \
+         two: { target: job, cron: \"0 3 * * *\", zone: Europe/Berln }\n  \
+         three: { target: job, cron: \"0 0 30 2 *\" }\n  \
+         four: { target: job }\n  \
+         five: { target: job, every: 5ms, zone: UTC }\n  \
+         six: { target: job, at: noon }\n  \
+         seven: { target: jib, every: 1m, missed: never }\n  \
+         eight: { every: 1m, cron: \"* * * * *\" }\n",
+    );
+    let starts = [
+        "5:29 `99 3 * * *` is no cron expression: ",
+        "6:48 `Europe/Berln` is no time zone | write a name of the IANA database: Europe/Berlin",
+        "7:31 `0 0 30 2 *` is never due | no month has that day",
+        "8:3 schedule four does not say when | ",
+        "9:31 every is 5 ms | a second or more",
+        "9:42 schedule five has a zone that does nothing | ",
+        "10:27 `noon` is no time | write it with its offset",
+        "11:20 the schedule seven calls `jib`, which is no component here | did you mean `job`?",
+        "11:44 missed is `never`, expected skip, once, all | ",
+        "12:3 schedule eight does not say what is called | add `target: COMPONENT`",
+        "12:3 schedule eight says cron and every | keep one of them",
+    ];
+    assert_eq!(found.len(), starts.len(), "{found:#?}");
+    for (found, start) in found.iter().zip(starts) {
+        assert!(found.starts_with(start), "{found}\n{start}");
+    }
+}

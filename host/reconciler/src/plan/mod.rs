@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{
-    Application, Component, ObjectKind, Provider, ProviderSource, Rollout, Sharing, Spread,
+    Application, Component, ObjectKind, Provider, ProviderSource, Rollout, Schedule, Sharing,
+    Spread,
 };
 
 pub use record::AnyRecord;
@@ -100,6 +101,9 @@ pub fn plan(desired: &Desired, inventory: &Inventory) -> Plan {
     }
     for route in &desired.routes {
         planner.own(route.clone().into(), find(&inventory.routes, route));
+    }
+    for schedule in &desired.schedules {
+        planner.schedule(schedule, desired.at.as_deref());
     }
     planner.finish(Some(desired))
 }
@@ -274,6 +278,16 @@ impl<'a> Planner<'a> {
         self.own(link.clone().into(), stored);
     }
 
+    /// One whose timing stays goes on; another begins with this deployment.
+    fn schedule(&mut self, schedule: &Schedule, at: Option<&str>) {
+        let stored = find(&self.inventory.schedules, schedule);
+        let same =
+            stored.map(|stored| &stored.record).filter(|each| each.timing == schedule.timing);
+        let now = || at.and_then(unix_ms).unwrap_or(schedule.since_ms);
+        let since_ms = same.map_or_else(now, |same| same.since_ms);
+        self.own(Schedule { since_ms, ..schedule.clone() }.into(), stored);
+    }
+
     /// Puts the steps in order and adds what goes: everything when nothing is desired any more.
     fn finish(mut self, desired: Option<&Desired>) -> Plan {
         let removed = self.removed(desired);
@@ -327,7 +341,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// What the application held and holds no more, routes and exports first; where nothing is desired any more, also
+    /// What the application held and holds no more, what leads to its objects first; where nothing is desired any more, also
     /// the links that users made for its objects.
     fn removed(&self, desired: Option<&Desired>) -> Vec<Step> {
         let held = self.before.iter().flat_map(|stored| &stored.record.keys);
@@ -346,7 +360,8 @@ impl<'a> Planner<'a> {
         });
         let placements = ids.iter().flat_map(|id| self.inventory.placements_of(id));
         let exports = found(&self.inventory.exports, &gone);
-        let mut steps: Vec<Step> = routes.chain(exports).map(delete).collect();
+        let schedules = found(&self.inventory.schedules, &gone);
+        let mut steps: Vec<Step> = routes.chain(exports).chain(schedules).map(delete).collect();
         // Specs before placements: the reconciler would place again what it still sees specified.
         steps.extend(objects.iter().cloned().map(delete));
         steps.extend(placements.map(|(_, stored)| delete(stored.record.clone().into())));
@@ -371,6 +386,11 @@ fn found<'a, R: Clone + Into<AnyRecord>>(
     keys: &'a BTreeSet<&String>,
 ) -> impl Iterator<Item = AnyRecord> + 'a {
     keys.iter().filter_map(|key| Some(records.get(*key)?.record.clone().into()))
+}
+
+/// Milliseconds since 1970.
+fn unix_ms(rfc3339: &str) -> Option<i64> {
+    Some(rfc3339.parse::<jiff::Timestamp>().ok()?.as_millisecond())
 }
 
 fn delete(before: AnyRecord) -> Step {

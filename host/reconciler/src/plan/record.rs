@@ -4,7 +4,7 @@ use serde::Serialize;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::{
-    Application, Component, Export, Link, Placement, Provider, Route,
+    Application, Component, Export, Link, Placement, Provider, Route, Schedule,
 };
 
 /// A record of any kind that a plan writes.
@@ -18,6 +18,7 @@ pub enum AnyRecord {
     Export(Export),
     Link(Link),
     Route(Route),
+    Schedule(Schedule),
     Placement(Placement),
 }
 
@@ -32,6 +33,7 @@ impl AnyRecord {
             Self::Export(record) => record.key(),
             Self::Link(record) => record.key(),
             Self::Route(record) => record.key(),
+            Self::Schedule(record) => record.key(),
             Self::Placement(record) => record.key(),
         }
     }
@@ -46,11 +48,12 @@ impl AnyRecord {
             | Self::Export(_)
             | Self::Link(_)
             | Self::Route(_)
+            | Self::Schedule(_)
             | Self::Placement(_) => None,
         }
     }
 
-    /// When it is written: routes early, because a claim is what fails; links after what they lead to.
+    /// When it is written: routes early, because a claim is what fails; links and schedules after what they lead to.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Application(_) => 0,
@@ -59,7 +62,8 @@ impl AnyRecord {
             Self::Component(_) => 3,
             Self::Export(_) => 4,
             Self::Link(_) => 5,
-            Self::Placement(_) => 6,
+            Self::Schedule(_) => 6,
+            Self::Placement(_) => 7,
         }
     }
 }
@@ -74,4 +78,4 @@ macro_rules! from {
     )*};
 }
 
-from!(Application Component Provider Export Link Route Placement);
+from!(Application Component Provider Export Link Route Schedule Placement);

@@ -19,6 +19,7 @@ pub fn restore(application: &Application, then: Vec<AnyRecord>, reason: String) 
         links: Vec::new(),
         routes: Vec::new(),
         exports: Vec::new(),
+        schedules: Vec::new(),
         shared: Vec::new(),
         at: None,
         restores: Some(restored),
@@ -32,6 +33,7 @@ pub fn restore(application: &Application, then: Vec<AnyRecord>, reason: String) 
             }
             AnyRecord::Route(route) => desired.routes.push(route),
             AnyRecord::Export(export) => desired.exports.push(export),
+            AnyRecord::Schedule(schedule) => desired.schedules.push(schedule),
             AnyRecord::Application(_) | AnyRecord::Placement(_) => {}
         }
     }

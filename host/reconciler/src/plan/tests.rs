@@ -79,6 +79,7 @@ fn shop(components: Vec<Component>) -> Desired {
         providers: Vec::new(),
         links: Vec::new(),
         routes: Vec::new(),
+        schedules: Vec::new(),
         exports: Vec::new(),
         shared: Vec::new(),
         at: None,
@@ -152,6 +153,7 @@ fn put(inventory: &mut Inventory, record: &AnyRecord, expected: Option<u64>) -> 
         AnyRecord::Export(each) => into(&mut inventory.exports, key, each, expected),
         AnyRecord::Link(each) => into(&mut inventory.links, key, each, expected),
         AnyRecord::Route(each) => into(&mut inventory.routes, key, each, expected),
+        AnyRecord::Schedule(each) => into(&mut inventory.schedules, key, each, expected),
         AnyRecord::Placement(each) => into(&mut inventory.placements, key, each, expected),
     }
 }
@@ -163,6 +165,7 @@ fn remove(inventory: &mut Inventory, key: &str) {
     inventory.exports.remove(key);
     inventory.links.remove(key);
     inventory.routes.remove(key);
+    inventory.schedules.remove(key);
     inventory.placements.remove(key);
 }
 

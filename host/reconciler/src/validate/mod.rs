@@ -10,13 +10,16 @@ mod links;
 mod objects;
 mod ready;
 mod resources;
+mod schedules;
 mod target;
 
 use std::collections::BTreeMap;
 
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::key;
-use wicker_lattice::store::record::{Component, Export, Link, Provider, Restored, Route, Share};
+use wicker_lattice::store::record::{
+    Component, Export, Link, Provider, Restored, Route, Schedule, Share,
+};
 use wicker_lattice::types::World;
 
 use crate::diagnostic::Problems;
@@ -69,6 +72,8 @@ pub struct Desired {
     pub routes: Vec<Route>,
     /// What other teams may link to.
     pub exports: Vec<Export>,
+    /// When components are called.
+    pub schedules: Vec<Schedule>,
     /// Providers that several applications share: made where they are missing, never changed or removed.
     pub shared: Vec<Provider>,
     /// RFC 3339 time of the deployment; whoever writes it says so.
@@ -127,6 +132,7 @@ impl Batch<'_> {
         let links = self.links(manifest, problems);
         let routes = self.routes(manifest, problems);
         let exports = self.exports(manifest, problems);
+        let schedules = self.schedules(manifest, problems);
         Desired {
             team: manifest.team.clone(),
             application: manifest.application.value.clone(),
@@ -140,6 +146,7 @@ impl Batch<'_> {
             links,
             routes,
             exports,
+            schedules,
         }
     }
 

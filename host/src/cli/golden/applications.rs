@@ -1,6 +1,9 @@
 //! What the verbs about applications print.
 
-use wicker_lattice::store::record::{Application, Progress, ProgressState, Restored, Scaling};
+use wicker_lattice::store::record::{
+    Application, LastTick, Missed, Overlap, Progress, ProgressState, Restored, Scaling, Schedule,
+    Tick, Ticks, Timing,
+};
 use wicker_reconciler::plan::{AnyRecord, Plan, Step};
 
 use super::*;
@@ -53,7 +56,42 @@ fn applications() -> Inventory {
     gateway.spread.scaling = Some(Scaling { max: 4, concurrency: 10, after_ms: 60_000 });
     inventory.hosts.iter_mut().for_each(|host| _ = host.busy.insert(gateway.id.clone(), 12));
     put(&mut inventory.components, gateway);
+    put(&mut inventory.schedules, hourly());
     inventory
+}
+
+fn hourly() -> Schedule {
+    Schedule {
+        id: id("acme/shop/hourly"),
+        target: id("acme/shop/gateway"),
+        timing: Timing::Cron {
+            expression: "0 * * * *".to_owned(),
+            zone: "Europe/Berlin".to_owned(),
+        },
+        since_ms: 1_795_000_000_000,
+        missed: Missed::All,
+        overlap: Overlap::Wait,
+        attempts: 3,
+        backoff_ms: 1000,
+        timeout_ms: 10_000,
+    }
+}
+
+/// One under way again, after one that was given up.
+fn ticks() -> Ticks {
+    let (at_ms, hour) = (1_795_010_400_000, 3_600_000);
+    let error = Some("trapped: out of memory".to_owned());
+    Ticks {
+        schedule: id("acme/shop/hourly"),
+        since_ms: 1_795_000_000_000,
+        until_ms: at_ms,
+        next_ms: Some(at_ms + hour),
+        pending: vec![Tick { at_ms, deliveries: 2, failures: 1, due_ms: at_ms, ..Tick::default() }],
+        last: Some(LastTick { at_ms: at_ms - hour, ended_ms: at_ms - 9000, deliveries: 3, error }),
+        done: 1,
+        failed: 1,
+        skipped: 0,
+    }
 }
 
 #[test]
@@ -72,7 +110,7 @@ fn golden_status() {
             Some("it is paused; acme/shop/mail: 0 of 0"),
         ),
     ];
-    let status = status::Status::new(&applications(), &progress);
+    let status = status::Status::new(&applications(), &progress, &[ticks()]);
     check("status.txt", &status.to_string());
     check_json("status.json", &status);
 }

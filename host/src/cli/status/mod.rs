@@ -1,5 +1,6 @@
 //! `wicker status [APP]`: how far each application is, and of each of its objects whether it is ready, or why not.
 
+mod schedules;
 mod show;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::store::record::{
-    Application, Component, ObjectKind, Progress, ProgressState, Provider, RunState, Running,
+    Application, Component, ObjectKind, Progress, ProgressState, Provider, RunState, Running, Ticks,
 };
 use wicker_lattice::store::{Record as _, key};
 use wicker_reconciler::explain::explain;
@@ -18,6 +19,7 @@ use crate::cli::ps::{empty_row, object_rows};
 use crate::cli::session::Session;
 use crate::cli::signal::Signal;
 use crate::cli::{Global, application, inventory, out};
+use schedules::ScheduleStatus;
 
 /// What `wicker status` takes.
 #[derive(Debug, clap::Args)]
@@ -58,6 +60,7 @@ struct ApplicationStatus {
     /// By what those of its objects are scaled that are.
     scaling: BTreeMap<ObjectId, Signal>,
     objects: Vec<ObjectStatus>,
+    schedules: Vec<ScheduleStatus>,
 }
 
 /// One object on one host, or nowhere.
@@ -95,7 +98,9 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
     let inventory = inventory::read(&session).await?;
     let progress = session.store.list::<Progress>(&Progress::all()).await?;
     let progress: Vec<Progress> = progress.into_iter().map(|entry| entry.record).collect();
-    let mut status = Status::new(&inventory, &progress);
+    let ticks = session.store.list::<Ticks>(&Ticks::all()).await?;
+    let ticks: Vec<Ticks> = ticks.into_iter().map(|entry| entry.record).collect();
+    let mut status = Status::new(&inventory, &progress, &ticks);
     if let Some(text) = &args.application {
         let name = application::name(application::find(&inventory, text)?);
         status.applications.retain(|each| each.application == name);
@@ -110,12 +115,13 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
 }
 
 impl Status {
-    pub(super) fn new(inventory: &Inventory, progress: &[Progress]) -> Self {
+    pub(super) fn new(inventory: &Inventory, progress: &[Progress], ticks: &[Ticks]) -> Self {
         let all = inventory.applications.values().map(|stored| &stored.record);
         let status = |each: &Application| {
             let mut told = progress.iter();
             let told = told.find(|told| (&told.team, &told.name) == (&each.team, &each.name));
-            application_status(inventory, each, told)
+            let schedules = schedules::of(inventory, each, ticks);
+            ApplicationStatus { schedules, ..application_status(inventory, each, told) }
         };
         let applications: Vec<ApplicationStatus> = all.clone().map(status).collect();
         let is_owned = |id: &&ObjectId| all.clone().any(|each| each.objects.contains_key(*id));
@@ -148,6 +154,7 @@ fn application_status(
             .filter_map(|id| Some((id.clone(), Signal::of(inventory, id)?)))
             .collect(),
         objects: each.objects.keys().flat_map(|id| object_status(inventory, id)).collect(),
+        schedules: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use wicker_lattice::store::record::ProgressState;
 
-use super::{ApplicationStatus, ObjectStatus, Status};
+use super::{ApplicationStatus, ObjectStatus, Status, schedules};
 use crate::cli::ps::state_name;
 use crate::cli::table::{Table, short};
 
@@ -50,7 +50,11 @@ impl fmt::Display for ApplicationStatus {
         for (id, signal) in &self.scaling {
             writeln!(f, "  {}: {signal}", short(id))?;
         }
-        write!(f, "{}", table(&self.objects))
+        write!(f, "{}", table(&self.objects))?;
+        match self.schedules.as_slice() {
+            [] => Ok(()),
+            schedules => write!(f, "{}", schedules::table(schedules)),
+        }
     }
 }
 

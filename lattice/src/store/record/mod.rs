@@ -2,12 +2,14 @@
 //! reads what N+1 wrote; a field that must not be ignored needs a new [`SCHEMA_VERSION`].
 
 mod export;
+mod schedule;
 mod servers;
 mod spec;
 mod status;
 mod team;
 
 pub use export::*;
+pub use schedule::*;
 pub use servers::*;
 pub use spec::*;
 pub use status::*;

@@ -91,6 +91,7 @@ fn application(number: usize, digest: u64) -> Desired {
             claimed_by: format!("{}/a{number}", team(number)),
             only_on: None,
         }],
+        schedules: Vec::new(),
         exports: vec![Export {
             id: object(number, "api"),
             target: name(0),
@@ -135,8 +136,16 @@ impl Large {
         self.largest_value = self.largest_value.max(value.len());
         self.lattice.revision += 1;
         let (key, revision) = (record.key(), self.lattice.revision);
-        let Inventory { applications, components, providers, links, routes, exports, .. } =
-            &mut self.inventory;
+        let Inventory {
+            applications,
+            components,
+            providers,
+            links,
+            routes,
+            exports,
+            schedules,
+            ..
+        } = &mut self.inventory;
         match record {
             AnyRecord::Application(record) => {
                 let stored = Stored { record, revision };
@@ -156,6 +165,9 @@ impl Large {
             AnyRecord::Link(record) => _ = links.insert(key, Stored { record, revision }),
             AnyRecord::Route(record) => _ = routes.insert(key, Stored { record, revision }),
             AnyRecord::Export(record) => _ = exports.insert(key, Stored { record, revision }),
+            AnyRecord::Schedule(record) => {
+                _ = schedules.insert(key, Stored { record, revision });
+            }
             AnyRecord::Placement(_) => panic!("placements are the reconciler's"),
         }
     }
