@@ -37,6 +37,10 @@ pub struct HostConfig {
     pub http: Option<SocketAddr>,
     /// What placement matches against; always holds `host`.
     pub labels: BTreeMap<String, String>,
+    /// A file of secrets; `None`: the lattice's own.
+    pub secrets: Option<PathBuf>,
+    /// The key that opens secrets; `None`: the data directory's.
+    pub secrets_key: Option<PathBuf>,
     /// Manifests and bare components.
     pub files: Vec<PathBuf>,
     /// How long draining may take before what is left is abandoned.

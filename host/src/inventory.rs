@@ -1,7 +1,7 @@
 //! Reads everything that planning looks at, once.
 
 use futures::future::BoxFuture;
-use wicker_lattice::store::record::{Host, Running, Types};
+use wicker_lattice::store::record::{Host, Running, SealedSecret, SecretNames, Types};
 use wicker_lattice::store::{Entry, Record, Store, StoreError};
 use wicker_reconciler::inventory::{Inventory, Records, Stored};
 
@@ -21,6 +21,9 @@ pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
     )?;
     let (mut hosts, running, types) =
         tokio::try_join!(all::<Host>(store), all::<Running>(store), all::<Types>(store))?;
+    let (sealed, named) = tokio::try_join!(all::<SealedSecret>(store), all::<SecretNames>(store))?;
+    let named = named.into_iter().flat_map(|names| names.names);
+    let secrets = sealed.into_iter().map(|sealed| sealed.id).chain(named).collect();
     hosts.sort_by(|a, b| (&a.name, a.process).cmp(&(&b.name, b.process)));
     let worlds = types.into_iter().map(|types| (types.digest, types.world)).collect();
     Ok(Inventory {
@@ -35,6 +38,7 @@ pub async fn records(store: &Store) -> Result<Inventory, StoreError> {
         schedules,
         placements,
         running,
+        secrets,
         worlds,
         retired: std::collections::BTreeMap::new(),
     })

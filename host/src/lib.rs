@@ -29,5 +29,6 @@ mod questions;
 pub mod reconcile;
 pub mod restore;
 pub mod schedule;
+pub mod secrets;
 pub mod state;
 pub mod table;

@@ -13,6 +13,7 @@ use crate::eventually;
 pub struct Redis {
     _child: Child,
     port: u16,
+    login: String,
 }
 
 impl Redis {
@@ -21,6 +22,19 @@ impl Redis {
     /// # Panics
     /// `redis-server` is not installed (`make test-tools` installs it), or does not come up.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`Redis::start`], for those only who say the password.
+    ///
+    /// # Panics
+    /// As there.
+    pub async fn start_asking(password: &str) -> Self {
+        let redis = Self::start_with(&["--requirepass", password]).await;
+        Self { login: format!(":{password}@"), ..redis }
+    }
+
+    async fn start_with(arguments: &[&str]) -> Self {
         let port = free_port();
         #[expect(clippy::expect_used, reason = "the test cannot go on without it")]
         let child = Command::new("redis-server")
@@ -34,6 +48,7 @@ impl Redis {
                 "--appendonly",
                 "no",
             ])
+            .args(arguments)
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -42,13 +57,13 @@ impl Redis {
             TcpStream::connect(("127.0.0.1", port)).await.ok()
         })
         .await;
-        Self { _child: child, port }
+        Self { _child: child, port, login: String::new() }
     }
 
-    /// `redis://127.0.0.1:<port>`.
+    /// `redis://127.0.0.1:<port>`, with the password if it asks for one.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}127.0.0.1:{}", self.login, self.port)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod nats;
 pub mod release;
 #[cfg(feature = "nats")]
 pub mod rpc;
+pub mod secret;
 pub mod store;
 pub mod subject;
 #[cfg(feature = "testing")]

@@ -108,6 +108,12 @@ impl NatsServer {
         &self.url
     }
 
+    /// Where it keeps what it keeps.
+    #[must_use]
+    pub fn data(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The process id, for freezing it.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

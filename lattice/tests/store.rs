@@ -23,6 +23,7 @@ fn link(target: &str) -> Link {
         scope: Scope::Package("wasi:keyvalue@0.2.0-draft".parse().unwrap()),
         name: "default".to_owned(),
         target: ObjectId::bare(target).unwrap(),
+        secrets: Default::default(),
         config: Default::default(),
         timeout_ms: None,
         idempotent: Vec::new(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use wicker_lattice::call::DEFAULT_TIMEOUT;
 use wicker_lattice::id::ObjectId;
+use wicker_lattice::secret::{Held, SecretId, SecretSource};
 use wicker_lattice::store::record;
 use wicker_process::Tasks;
 
@@ -105,6 +106,27 @@ impl From<&record::Limits> for Limits {
     }
 }
 
+/// The secrets that one actor may reveal, and where their values are.
+#[derive(Debug, Clone)]
+pub struct GrantedSecrets {
+    /// By the names that the guest knows them by.
+    pub names: BTreeMap<String, SecretId>,
+    /// Asked each time a guest reveals one.
+    pub source: Arc<dyn SecretSource>,
+}
+
+impl GrantedSecrets {
+    pub(crate) fn granted(&self, name: &str) -> Option<&SecretId> {
+        self.names.get(name)
+    }
+}
+
+impl Default for GrantedSecrets {
+    fn default() -> Self {
+        Self { names: BTreeMap::new(), source: Arc::new(Held::default()) }
+    }
+}
+
 /// Settings of one actor.
 #[derive(Clone)]
 pub struct ActorConfig {
@@ -120,6 +142,8 @@ pub struct ActorConfig {
     pub idle: Duration,
     /// Its `wasi:config` values.
     pub config: BTreeMap<String, String>,
+    /// The secrets that it may reveal.
+    pub secrets: GrantedSecrets,
     /// What [`Actor::probe`](crate::Actor::probe) asks; `None`: nothing.
     pub ready: Option<record::Ready>,
     /// Of a singleton: the fencing token of every call that it makes.
@@ -141,6 +165,7 @@ impl ActorConfig {
             warm: 0,
             idle: DEFAULT_IDLE,
             config: BTreeMap::new(),
+            secrets: GrantedSecrets::default(),
             ready: None,
             fence: None,
             log,

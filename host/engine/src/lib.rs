@@ -40,7 +40,9 @@ mod wasi;
 
 pub use actor::{Actor, ActorError, Stats};
 pub use compile::{CacheError, compiler_process, world_of};
-pub use config::{ActorConfig, Codec, CompilerCommand, DEFAULT_IDLE, EngineConfig, Limits};
+pub use config::{
+    ActorConfig, Codec, CompilerCommand, DEFAULT_IDLE, EngineConfig, GrantedSecrets, Limits,
+};
 pub use engine::{Engine, EngineError};
 pub use load_error::{Cause, LoadError};
 pub use log::{Level, LogLine, LogSink, Origin};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wicker_lattice::export::Exports;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::interface::InterfaceName;
+use wicker_lattice::secret::SecretId;
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{
     Application, Component, Export, Host, Link, Placement, Provider, ProviderSource, Route,
@@ -53,6 +54,8 @@ pub struct Inventory {
     pub placements: Records<Placement>,
     /// What processes say about what they run.
     pub running: Vec<Running>,
+    /// Every secret that is set, or that some host says it has.
+    pub secrets: BTreeSet<SecretId>,
     /// Worlds by digest.
     pub worlds: BTreeMap<String, World>,
     /// The last generations of applications that are not there any more, by their keys: the next one goes on from it.

@@ -17,12 +17,13 @@ const BLOB_IMPORTS: [&str; 2] = ["blobstore", "container"];
 #[must_use]
 pub fn is_host_served(name: &InterfaceName) -> bool {
     let interface = name.interface.as_str();
-    name.namespace == "wasi"
-        && match name.package.as_str() {
-            "http" => !HTTP_IMPORTS.contains(&interface),
-            "blobstore" => !BLOB_IMPORTS.contains(&interface),
-            package => HOST_PACKAGES.contains(&package),
-        }
+    match (name.namespace.as_str(), name.package.as_str()) {
+        ("wasi", "http") => !HTTP_IMPORTS.contains(&interface),
+        ("wasi", "blobstore") => !BLOB_IMPORTS.contains(&interface),
+        ("wasi", package) => HOST_PACKAGES.contains(&package),
+        ("wicker" | "wasmcloud", package) => package == "secrets",
+        _ => false,
+    }
 }
 
 /// Whether blobs are reached through this import, by streams of the host: the link leads to `wicker:blobstore`.

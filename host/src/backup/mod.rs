@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use wicker_lattice::store::Record as _;
-use wicker_lattice::store::record::{Lattice, Placement, Servers};
+use wicker_lattice::store::record::{Lattice, Placement, SecretsKey, Servers};
 
 /// What a backup holds of the values of a lattice: all but those that belong to its machines and to files of theirs.
 #[must_use]
@@ -26,7 +26,7 @@ pub fn worth_keeping(values: BTreeMap<String, Value>) -> BTreeMap<String, Value>
         |field: Option<&Value>| field.and_then(Value::as_str).is_some_and(|id| bare.contains(id));
     let is_kept = |key: &str, value: &Value| {
         let kind = key.split('.').next().unwrap_or_default();
-        ![Lattice::KIND, Placement::KIND, Servers::KIND].contains(&kind)
+        ![Lattice::KIND, Placement::KIND, Servers::KIND, SecretsKey::KIND].contains(&kind)
             && !["id", "source", "target"].iter().any(|field| is_bare(value.get(*field)))
     };
     values.into_iter().filter(|(key, value)| is_kept(key, value)).collect()

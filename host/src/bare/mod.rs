@@ -182,6 +182,7 @@ impl Bare {
             grants: Default::default(),
             warm: 0,
             idle_ms: None,
+            secrets: Default::default(),
             config: Default::default(),
             spread: Spread::default(),
             rollout: Default::default(),

@@ -69,6 +69,7 @@ fn link(source: &ObjectId, import: &InterfaceName, target: ObjectId) -> Link {
         scope: Scope::Package(import.key().package()),
         name: DEFAULT_LINK.to_owned(),
         target,
+        secrets: Default::default(),
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),

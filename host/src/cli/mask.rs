@@ -32,15 +32,22 @@ pub fn map(config: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     config.iter().map(|(key, value)| (key.clone(), text(key, value))).collect()
 }
 
+/// Whether it names a secret (`{"secret": NAME}`) instead of being one.
+fn is_reference(value: &Value) -> bool {
+    let only = value.as_object().filter(|fields| fields.len() == 1);
+    only.and_then(|fields| fields.get("secret")).is_some_and(Value::is_string)
+}
+
 /// Typed config, as it may be shown: under a secret key, everything is hidden.
 #[must_use]
 pub fn json(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(urls(text)),
         Value::Array(items) => Value::Array(items.iter().map(json).collect()),
+        Value::Object(_) if is_reference(value) => value.clone(),
         Value::Object(fields) => {
             let field = |(key, value): (&String, &Value)| {
-                let is_hidden = is_secret(key) && !value.is_null();
+                let is_hidden = is_secret(key) && !value.is_null() && !is_reference(value);
                 let value = if is_hidden { Value::from(HIDDEN) } else { json(value) };
                 (key.clone(), value)
             };
@@ -106,14 +113,14 @@ mod tests {
     fn value_of_a_secret_key_is_hidden_however_deep() {
         let config = json!({
             "url": "redis://:hunter2@db", "size": 3, "tls": { "private-key": ["a", "b"] },
-            "password": "hunter2", "authToken": { "value": "x" }, "clientSecret": null,
+            "password": "hunter2", "key": { "secret": "db-key" }, "authToken": { "value": "x" }, "clientSecret": null,
         });
         let shown = json(&config);
         assert_eq!(
             shown,
             json!({
                 "url": "redis://***@db", "size": 3, "tls": { "private-key": "***" },
-                "password": "***", "authToken": "***", "clientSecret": null,
+                "password": "***", "key": { "secret": "db-key" }, "authToken": "***", "clientSecret": null,
             })
         );
     }

@@ -30,6 +30,7 @@ pub mod rollback;
 pub mod run;
 pub mod scale;
 pub mod schema;
+pub mod secret;
 pub mod session;
 mod signal;
 pub mod status;
@@ -152,6 +153,8 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Say who serves an import, while everything runs.
     Link(link::Args),
+    /// Set, list and remove secrets.
+    Secret(secret::Args),
     /// Make teams that share this lattice.
     Team(team::TeamArgs),
     /// Let somebody act for a team.
@@ -211,6 +214,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ps(args) => Box::pin(ps::run(args, cli.global)).await,
         Command::Inspect(args) => Box::pin(inspect::run(args, cli.global)).await,
         Command::Link(args) => Box::pin(link::run(args, cli.global)).await,
+        Command::Secret(args) => Box::pin(secret::run(args, cli.global)).await,
         Command::Team(args) => Box::pin(team::team(args, cli.global)).await,
         Command::Token(args) => Box::pin(team::token(args, cli.global)).await,
         Command::Teams(args) => Box::pin(team::list(args, cli.global)).await,

@@ -47,6 +47,9 @@ impl Control {
             self.read_worlds();
             self.rebind_all();
         }
+        if changed.links || changed.secrets {
+            self.tell_secrets();
+        }
         if changed.routes {
             let routes = self.records.routes.values().map(|route| route.record.clone()).collect();
             self.parts.routes.send_replace(Arc::new(routes));

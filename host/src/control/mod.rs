@@ -14,6 +14,7 @@ mod load;
 mod probe;
 mod records;
 mod say;
+mod secrets;
 mod see;
 mod start;
 mod status;

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wicker_engine::{Actor, ActorConfig, Cause, DEFAULT_IDLE, Engine, LoadError, Program};
+use wicker_engine::{
+    Actor, ActorConfig, Cause, DEFAULT_IDLE, Engine, GrantedSecrets, LoadError, Program,
+};
 use wicker_lattice::call::Invoke;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Links;
 use wicker_lattice::nats::Nats;
+use wicker_lattice::secret::{SecretId, SecretSource};
 use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing, Types};
 use wicker_lattice::store::{StoreError, key};
 use wicker_lattice::types::World;
@@ -44,6 +47,8 @@ pub struct Starter {
     pub logs: Arc<Logs>,
     /// What must survive a restart.
     pub data: Arc<DataDir>,
+    /// Where secrets are.
+    pub secrets: Arc<dyn SecretSource>,
     /// Launches provider processes.
     pub launcher: Launcher,
     /// Carries the calls that providers here make.
@@ -152,12 +157,22 @@ impl Starter {
             warm: usize::try_from(component.warm).unwrap_or(usize::MAX),
             idle: component.idle_ms.map_or(DEFAULT_IDLE, Duration::from_millis),
             config: component.config.clone(),
+            secrets: self.granted(component),
             ready: component.ready.clone(),
             fence: guard.map(Guard::token),
             ..ActorConfig::new(component.id.clone(), self.logs.sink(&component.id))
         };
         Actor::new(&self.engine, program, config, Arc::new(Links::default()))
             .map_err(|error| Failure::lasting(&error))
+    }
+
+    /// The secrets of its team that its spec grants it.
+    fn granted(&self, component: &Component) -> GrantedSecrets {
+        let team = component.id.team();
+        let id =
+            |(own, name): (&String, &String)| Some((own.clone(), SecretId::new(team, name).ok()?));
+        let names = component.secrets.iter().filter_map(id).collect();
+        GrantedSecrets { names, source: Arc::clone(&self.secrets) }
     }
 
     /// What the component runs. Its bytes are fetched only where no code of them is kept.
@@ -223,7 +238,10 @@ impl Starter {
             nats: Some(access(&self.member.nats)),
             tasks: self.member.tasks.child(),
         };
-        let links = Arc::new(StoreLinks(self.member.store.clone()));
+        let links = Arc::new(StoreLinks {
+            store: self.member.store.clone(),
+            secrets: Arc::clone(&self.secrets),
+        });
         let calls = Arc::clone(&self.router) as Arc<dyn Invoke>;
         let calls = match guard {
             Some(guard) => Arc::new(Sender::new(calls, guard.clone())),

@@ -13,6 +13,7 @@ use wicker_lattice::types::World;
 
 use super::generations::Generations;
 use super::records::Records;
+use super::secrets;
 use super::status::Since;
 use super::trust::Known;
 use super::watch::{self, Seen};
@@ -44,6 +45,8 @@ pub enum Input {
     Health(ObjectId, Attempt, Option<String>),
     /// What something offers, by its digest; `None`: that could not be read.
     World(String, Option<World>),
+    /// Some secret may have changed.
+    Secrets,
     /// A pause is over.
     RetryDue(ObjectId, Attempt),
     /// Whether something is ready for calls, as it says.
@@ -141,6 +144,7 @@ pub(super) struct Changed {
     pub(super) routes: bool,
     pub(super) schedules: bool,
     pub(super) exports: bool,
+    pub(super) secrets: bool,
 }
 
 impl ControlHandle {
@@ -165,6 +169,7 @@ impl Control {
     pub fn start(parts: Parts) -> ControlHandle {
         let (inputs, receiver) = mpsc::channel(QUEUE);
         watch::start(&parts.member, &inputs);
+        secrets::follow(&parts.member, &parts.starter.secrets, &inputs);
         watch::lapses(&parts.member, parts.lease.own().lapses(), &inputs);
         let tasks = parts.member.tasks.clone();
         let file = parts.starter.data.path().join(GENERATIONS);
@@ -225,6 +230,7 @@ impl Control {
                 self.changed.links |= world.is_some();
                 self.records.learn_world(types, world);
             }
+            Input::Secrets => self.changed.secrets = true,
             Input::RetryDue(id, attempt) => self.apply(Event::RetryDue(id, attempt)),
             Input::Probed(id, attempt, answer) => self.probed(&id, attempt, answer),
             Input::Find(id, answer) => {

@@ -20,7 +20,8 @@ use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{LISTENER, ObjectId};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
-use wicker_lattice::store::record::Host as HostRecord;
+use wicker_lattice::store::key;
+use wicker_lattice::store::record::{Host as HostRecord, SecretNames};
 
 use crate::bare::Bare;
 use crate::config::{DEFAULT_HTTP, HostConfig, machine_name};
@@ -39,7 +40,7 @@ use crate::provider::process::Launcher;
 use crate::provider::registrations::Registrations;
 use crate::schedule::Schedules;
 use crate::table::Table;
-use crate::{questions, reconcile};
+use crate::{questions, reconcile, secrets};
 
 use nats::Found;
 
@@ -84,6 +85,7 @@ impl Host {
         let Found { url, own } = nats::find(config, &data).await?;
         let member = nats::join(config, &data, &url, own.as_ref()).await?;
         let bare = Bare::read(member.clone(), &config.bare_files())?;
+        let secrets = secrets::start(config, &data, &member).await?;
         let engine = engine(config, &data)?;
         let table = Arc::new(Table::default());
         let rpc = RpcConfig::new(&config.lattice, member.process);
@@ -104,14 +106,13 @@ impl Host {
         reconcile::start(&member, Schedules::new(&member, Arc::clone(&router), told_of));
         let status = StatusWriter::start(member.store.clone(), &member.tasks);
         let (routes, told) = watch::channel(Arc::default());
-        let launcher =
-            Launcher::new(member.clone(), Arc::clone(&data), Arc::clone(&logs), registrations);
         let starter = Starter {
             member: member.clone(),
             engine: engine.clone(),
-            logs,
             data: Arc::clone(&data),
-            launcher,
+            secrets: Arc::clone(&secrets),
+            launcher: Launcher::new(&member, &data, &logs, (registrations, &secrets)),
+            logs,
             router: Arc::clone(&router),
             lease: lease.own(),
         };
@@ -193,6 +194,9 @@ impl Host {
                 "the records of the files could not be removed; the next start of this host does it"
             );
         }
+        let names = key::secret_names(member.process);
+        // They count for nobody once the lease is gone.
+        let _ = timeout(goodbye, member.store.delete::<SecretNames>(&names)).await;
         lease.give_up().await;
         member.tell(EventKind::HostStopped, None, format!("host {} left", machine_name()));
         if let Err(error) = member.tasks.drain(left().max(goodbye)).await {

@@ -125,6 +125,7 @@ mod tests {
             name,
             target,
             split: Vec::new(),
+            secrets: Default::default(),
             config,
             timeout_ms: None,
             idempotent: Vec::new(),

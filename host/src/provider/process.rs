@@ -7,18 +7,21 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use wicker_lattice::id::{ObjectId, ProcessId};
-use wicker_lattice::store::record::Provider;
+use wicker_lattice::secret::SecretSource;
+use wicker_lattice::store::Record as _;
+use wicker_lattice::store::record::{Link, Provider};
 use wicker_lattice::types::World;
-use wicker_provider::process::{Launch, Registration};
+use wicker_provider::process::{Launch, Registration, SecretValues, Told};
+use zeroize::Zeroizing;
 
 use crate::config::VARIABLES;
 use crate::data_dir::DataDir;
@@ -33,6 +36,18 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one may take to end after its input was closed; then its whole group is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the lattice's links may take to be read before one is launched without their secrets.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a process may take to read what it is told.
+const TELL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Lines that may wait for a process to read them.
+const LINES_MAX: usize = 16;
+
+/// What is written at once; it may hold secrets.
+type Line = Zeroizing<Vec<u8>>;
+
 /// Launches providers.
 #[derive(Debug, Clone)]
 pub struct Launcher {
@@ -40,6 +55,7 @@ pub struct Launcher {
     data: Arc<DataDir>,
     logs: Arc<Logs>,
     registrations: Registrations,
+    secrets: Arc<dyn SecretSource>,
 }
 
 /// A launched provider.
@@ -48,9 +64,13 @@ pub struct Process(Arc<Launched>);
 
 struct Launched {
     id: ProcessId,
+    object: ObjectId,
+    /// Its config, which may name secrets; and the secrets that it was told last.
+    config: serde_json::Value,
+    told: Mutex<SecretValues>,
     begun: Instant,
-    /// Dropped to end the process.
-    stdin: Mutex<Option<ChildStdin>>,
+    /// Lines for its standard input. Dropped to end the process.
+    stdin: Mutex<Option<mpsc::Sender<Line>>>,
     group: Option<Pid>,
     /// Set once it has registered.
     world: OnceLock<World>,
@@ -62,12 +82,13 @@ impl Launcher {
     /// A launcher for this host.
     #[must_use]
     pub fn new(
-        member: Member,
-        data: Arc<DataDir>,
-        logs: Arc<Logs>,
-        registrations: Registrations,
+        member: &Member,
+        data: &Arc<DataDir>,
+        logs: &Arc<Logs>,
+        (registrations, secrets): (Registrations, &Arc<dyn SecretSource>),
     ) -> Self {
-        Self { member, data, logs, registrations }
+        let (member, data, logs) = (member.clone(), Arc::clone(data), Arc::clone(logs));
+        Self { member, data, logs, registrations, secrets: Arc::clone(secrets) }
     }
 
     /// Launches `wicker provider NAME`.
@@ -111,7 +132,8 @@ impl Launcher {
             .map_err(|error| Failure::lasting(error.as_ref()))?;
         let expected = self.registrations.expect(&provider.id, id);
         let (token, registered) = expected.map_err(|error| Failure::passing(&error))?;
-        let line = self.first_line(id, provider, token)?;
+        let secrets = self.secrets_of(provider).await;
+        let line = self.first_line(id, provider, (token, &secrets))?;
         let mut command = Command::new(&program);
         for variable in VARIABLES {
             // It is told everything by its first line; what the host was told by hand must not count as its flags.
@@ -132,7 +154,7 @@ impl Launcher {
         if let Some(stdin) = stdin.as_mut() {
             stdin.write_all(&line).await.map_err(|error| Failure::passing(&error))?;
         }
-        let process = self.supervise(id, child, stdin);
+        let process = self.supervise((id, provider, secrets), child, stdin);
         let world = shake_hands(&process, &provider.id, registered).await?;
         let _ = process.0.world.set(world);
         Ok(process)
@@ -143,8 +165,8 @@ impl Launcher {
         &self,
         id: ProcessId,
         provider: &Provider,
-        token: String,
-    ) -> Result<Vec<u8>, Failure> {
+        (token, secrets): (String, &SecretValues),
+    ) -> Result<Line, Failure> {
         let data_dir = self.data.provider_dir(&provider.id);
         let launch = Launch {
             lattice: self.member.lattice.clone(),
@@ -153,6 +175,7 @@ impl Launcher {
             process: id,
             id: provider.id.clone(),
             config: provider.config.clone(),
+            secrets: secrets.clone(),
             data_dir: data_dir.map_err(|error| Failure::lasting(error.as_ref()))?,
             host: Some(self.member.process),
             token: Some(token),
@@ -160,21 +183,44 @@ impl Launcher {
             log: "info,async_nats=error,wicker_lattice::nats=warn".to_owned(),
             log_json: false,
         };
-        let mut line = serde_json::to_vec(&launch).map_err(|error| Failure::lasting(&error))?;
-        line.push(b'\n');
-        Ok(line)
+        line_of(&launch)
+    }
+
+    /// The values of the secrets that it needs from the start.
+    async fn secrets_of(&self, provider: &Provider) -> SecretValues {
+        let links = match timeout(READ_TIMEOUT, self.member.store.list::<Link>(&Link::all())).await
+        {
+            Ok(Ok(links)) => links.into_iter().map(|entry| entry.record).collect(),
+            // It is told of those of its links as soon as they can be read.
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        };
+        let Provider { id, config, .. } = provider;
+        let its = |link: &&Link| link.leads_to(id) || link.source == *id;
+        values((id, config), links.iter().filter(its), self.secrets.as_ref())
     }
 
     /// Waits for the process in a task of the host's, so that its end is noticed whoever holds it.
-    fn supervise(&self, id: ProcessId, mut child: Child, stdin: Option<ChildStdin>) -> Process {
+    fn supervise(
+        &self,
+        (id, provider, secrets): (ProcessId, &Provider, SecretValues),
+        mut child: Child,
+        stdin: Option<ChildStdin>,
+    ) -> Process {
         let (tell, ended) = watch::channel(None);
         let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         self.member.tasks.spawn_work(async move {
             let status = child.wait().await;
             tell.send_replace(Some(describe(status)));
         });
+        let stdin = stdin.map(|stdin| {
+            let (lines, told) = mpsc::channel(LINES_MAX);
+            self.member.tasks.spawn_work(write(stdin, told));
+            lines
+        });
         let (begun, stdin, world) = (Instant::now(), Mutex::new(stdin), OnceLock::new());
-        Process(Arc::new(Launched { id, begun, stdin, group, world, ended }))
+        let (object, config) = (provider.id.clone(), provider.config.clone());
+        let told = Mutex::new(secrets);
+        Process(Arc::new(Launched { id, object, config, told, begun, stdin, group, world, ended }))
     }
 
     /// What the process writes goes where components' output goes.
@@ -238,9 +284,27 @@ impl Process {
         Some(Death { reason, ran_for: self.0.begun.elapsed() })
     }
 
+    /// Tells it what its secrets are by now, unless it knows: those of its config, and of the links `links`.
+    pub fn tell(&self, source: &dyn SecretSource, links: &[Link]) {
+        let Launched { object, config, told, stdin, .. } = &*self.0;
+        let secrets = values((object, config), links, source);
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if secrets == *told {
+            return;
+        }
+        let Ok(line) = line_of(&Told { secrets: secrets.clone() }) else { return };
+        let stdin = stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        match stdin.as_ref().map(|stdin| stdin.try_send(line)) {
+            Some(Ok(())) => *told = secrets,
+            // It is told with the next change.
+            Some(Err(_)) => tracing::warn!("{object} does not read what its secrets are"),
+            None => {}
+        }
+    }
+
     /// Tells it to drain, waits for its end, and kills its group if that does not come.
     pub async fn end(&self) {
-        let stdin = self.0.stdin.lock().await.take();
+        let stdin = self.0.stdin.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(stdin);
         if timeout(END_TIMEOUT, self.ended()).await.is_err()
             && let Some(group) = self.0.group
@@ -255,6 +319,33 @@ impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process").field("id", &self.0.id).finish_non_exhaustive()
     }
+}
+
+/// The values of the secrets that a provider's config and links name, as far as there are any.
+fn values<'a>(
+    (id, config): (&ObjectId, &serde_json::Value),
+    links: impl IntoIterator<Item = &'a Link>,
+    source: &dyn SecretSource,
+) -> SecretValues {
+    let named = wicker_provider::secrets::named(id.team(), config, links).into_iter();
+    SecretValues::new(named.filter_map(|id| source.find(&id).ok().map(|value| (id, value))))
+}
+
+/// Writes lines until there are no more, then closes the input: the process ends.
+async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Line>) {
+    while let Some(line) = lines.recv().await {
+        if !matches!(timeout(TELL_TIMEOUT, stdin.write_all(&line)).await, Ok(Ok(()))) {
+            tracing::warn!("a provider's process does not read what its secrets are");
+        }
+    }
+}
+
+/// One line of JSON. It may hold secrets.
+fn line_of(value: &impl serde::Serialize) -> Result<Line, Failure> {
+    let line = serde_json::to_vec(value).map_err(|error| Failure::lasting(&error))?;
+    let mut line = Zeroizing::new(line);
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn describe(status: std::io::Result<ExitStatus>) -> String {

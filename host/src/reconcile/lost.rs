@@ -14,7 +14,7 @@ use wicker_lattice::call::Status;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::ProcessId;
 use wicker_lattice::store::lease::{Leased, Leases, RENEW_EVERY};
-use wicker_lattice::store::record::{Host, ProviderProcess, Running};
+use wicker_lattice::store::record::{Host, ProviderProcess, Running, SecretNames};
 use wicker_lattice::store::{Change, Entry, Record as _, StoreError, key};
 
 use super::outage::Outages;
@@ -189,6 +189,7 @@ async fn clear_up(member: &Member, seen: &Seen) -> Result<(), StoreError> {
     match seen {
         Seen::Host(entry) => {
             remove_running(member, &entry.record).await?;
+            store.delete::<SecretNames>(&key::secret_names(entry.record.process)).await?;
             let lost_at = Some(member.clock.rfc3339());
             let lost = Host { lost_at, ..entry.record.clone() };
             store.update(&lost, entry.revision).await?;

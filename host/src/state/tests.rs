@@ -21,6 +21,7 @@ fn component(generation: u64, digest: &str) -> Spec {
         grants: Grants::default(),
         warm: 0,
         idle_ms: None,
+        secrets: Default::default(),
         config: BTreeMap::new(),
         spread: Spread::default(),
         rollout: Default::default(),

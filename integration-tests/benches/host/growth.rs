@@ -98,6 +98,7 @@ fn link(number: usize) -> Result<Link> {
         name: "default".to_owned(),
         target: "default/pair/greeter".parse()?,
         split: Vec::new(),
+        secrets: Default::default(),
         config: std::collections::BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),

@@ -79,6 +79,7 @@ fn link(number: u64) -> Result<Link> {
         name: "default".to_owned(),
         target: "default/bench/callee".parse()?,
         split: Vec::new(),
+        secrets: Default::default(),
         config: std::collections::BTreeMap::new(),
         timeout_ms: Some(number),
         idempotent: Vec::new(),

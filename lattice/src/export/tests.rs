@@ -44,6 +44,7 @@ fn link(source: &str, target: &str) -> Link {
         name: "default".to_owned(),
         target: id(target),
         split: Vec::new(),
+        secrets: Default::default(),
         config: BTreeMap::from([("table".to_owned(), "mine".to_owned())]),
         timeout_ms: None,
         idempotent: Vec::new(),

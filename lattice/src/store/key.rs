@@ -3,12 +3,13 @@
 
 use crate::escape;
 use crate::id::{ObjectId, ProcessId};
+use crate::secret::SecretId;
 #[cfg(feature = "nats")]
 use crate::store::record::Approvals;
 use crate::store::record::{
     Application, Authority, Claim, Component, Export, Host, Lattice, Leader, Link, Machine,
-    Placement, Progress, Provider, ProviderProcess, Route, Running, Schedule, Scope, Servers, Team,
-    Ticks, Types,
+    Placement, Progress, Provider, ProviderProcess, Route, Running, Schedule, Scope, SealedSecret,
+    SecretNames, SecretsKey, Servers, Team, Ticks, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -92,6 +93,21 @@ pub fn team(name: &str) -> String {
 #[must_use]
 pub fn approval(key: &str) -> String {
     format!("approval.{key}")
+}
+
+/// The key of the record that says for whom secrets are sealed.
+pub const SECRETS: &str = "secrets";
+
+/// The key of a sealed secret.
+#[must_use]
+pub fn secret(id: &SecretId) -> String {
+    format!("secret.{}.{}", id.team(), escape::print(id.name()))
+}
+
+/// The key of what secrets a host has of its own.
+#[must_use]
+pub fn secret_names(process: ProcessId) -> String {
+    format!("secret-names.{process}")
 }
 
 /// The key of a route; `only_on` sets apart the routes that only one host's listener answers.
@@ -205,6 +221,9 @@ record!(Export, Spec, "export", |value| export(&value.id));
 record!(Route, Spec, "route", |value| route(value.host.as_deref(), &value.path, value.only_on));
 record!(Schedule, Spec, "schedule", |value| schedule(&value.id));
 record!(Types, Spec, "types", |value| types(&value.digest));
+record!(SecretsKey, Spec, "secrets", |_value| SECRETS.to_owned());
+record!(SealedSecret, Spec, "secret", |value| secret(&value.id));
+record!(SecretNames, Status, "secret-names", |value| secret_names(value.process));
 record!(Host, Status, "host", |value| host(value.process));
 record!(ProviderProcess, Status, "process", |value| provider_process(value.process));
 record!(Machine, Status, "machine", |value| machine(value.process));

@@ -75,7 +75,7 @@ impl Provider for Nats {
     async fn feed(&self, outlet: Outlet) -> Result<(), ProviderError> {
         let config: Subscription = outlet.config()?;
         config.check()?;
-        let Outlet { link, client, tasks } = outlet;
+        let Outlet { link, client, tasks, .. } = outlet;
         let timeout = link.timeout_ms.map_or(durable::DEFAULT_TIMEOUT, Duration::from_millis);
         let subscriber = Subscriber::new(&link, client)?;
         // Of one subscription, whichever process works for it.

@@ -1,5 +1,8 @@
 //! A provider that runs: calls go in, and each is answered by the link that it came through.
 
+mod renew;
+
+use std::any::Any;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, warn};
@@ -15,6 +18,7 @@ use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Reply, Status};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::release;
+use wicker_lattice::secret::SecretSource;
 use wicker_lattice::store::record::Scope as LinkScope;
 use wicker_lattice::types::World;
 use wicker_lattice::value::Handle;
@@ -30,6 +34,9 @@ use crate::outlets::Outlets;
 use crate::pinned::Pins;
 use crate::provider::{Provider, ProviderStart};
 use crate::scope::Scope;
+use crate::secrets::{self, Used};
+
+use self::renew::Recipe;
 
 pub use crate::gate::Limits;
 
@@ -90,18 +97,22 @@ pub(crate) async fn start<P: Provider>(
     start: ProviderStart,
 ) -> Result<Arc<dyn ProviderInstance>, ProviderError> {
     let (limits, config) = start.split_config()?;
-    let config =
-        serde_json::from_value(config).map_err(|e| ProviderError::config(e.to_string()))?;
     let (id, tasks) = (start.environment.id.clone(), start.environment.tasks.child());
     let mut environment = start.environment;
     environment.tasks = tasks.clone();
-    let outlets = Outlets::new(id.clone(), start.calls, tasks.child());
+    let secrets = start.links.secrets();
+    let outlets = Outlets::new(id.clone(), start.calls, Arc::clone(&secrets), tasks.child());
     let pins = Pins::new(environment.process, limits.handles);
-    let provider = P::start(config, environment).await?;
+    let recipe = Recipe { config, environment };
+    let running = recipe.start::<P>(secrets.as_ref(), 0).await?;
     let interfaces = P::interfaces();
     let instance = Arc::new(Instance {
         id,
-        provider,
+        running: ArcSwap::new(running),
+        recipe,
+        secrets,
+        stale: Mutex::new(None),
+        renewing: Semaphore::new(1),
         world: interfaces.world(),
         interfaces,
         links: ArcSwap::default(),
@@ -116,13 +127,19 @@ pub(crate) async fn start<P: Provider>(
     });
     tasks.spawn("pins", sweep(pins, tasks.clone()));
     tasks.spawn("links", tend(Arc::downgrade(&instance), tasks.clone()));
+    tasks.spawn("secrets", renew::follow(Arc::downgrade(&instance), tasks.clone()));
     Ok(instance)
 }
 
 /// A provider and what it needs to answer calls.
 struct Instance<P: Provider> {
     id: ObjectId,
-    provider: P,
+    running: ArcSwap<Running<P>>,
+    recipe: Recipe,
+    secrets: Arc<dyn SecretSource>,
+    /// Why it goes on with what its secrets were.
+    stale: Mutex<Option<String>>,
+    renewing: Semaphore,
     world: World,
     interfaces: Interfaces<P::Link>,
     /// Read by every call, replaced by whoever learns of a change.
@@ -138,19 +155,64 @@ struct Instance<P: Provider> {
     tasks: Tasks,
 }
 
+/// The provider as it was started with what its secrets were then. Lives as long as a link that it opened.
+struct Running<P> {
+    provider: P,
+    /// How many there were before it.
+    number: u64,
+    used: Used,
+    tasks: Tasks,
+}
+
+impl<P> Drop for Running<P> {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
 /// One revision of a link, opened once.
 struct Opened<L> {
-    link: OnceCell<Arc<L>>,
+    link: OnceCell<Live<L>>,
     failure: Mutex<Option<String>>,
+    /// The secrets that it was opened with.
+    used: Mutex<Used>,
+    /// Why it goes on with them although they have changed.
+    stale: Mutex<Option<String>>,
+}
+
+/// A link that is open.
+struct Live<L> {
+    link: Arc<L>,
+    /// Which start of the provider opened it.
+    number: u64,
+    /// What it may lean on.
+    _provider: Arc<dyn Any + Send + Sync>,
 }
 
 impl<L> Default for Opened<L> {
     fn default() -> Self {
-        Self { link: OnceCell::new(), failure: Mutex::new(None) }
+        Self {
+            link: OnceCell::new(),
+            failure: Mutex::new(None),
+            used: Mutex::default(),
+            stale: Mutex::new(None),
+        }
     }
 }
 
 impl<L> Opened<L> {
+    fn used(&self) -> Used {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stale(&self) -> Option<String> {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_stale(&self, why: Option<String>) {
+        *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
     /// Why the last attempt to open it failed.
     fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -300,19 +362,23 @@ impl<P: Provider> Instance<P> {
     async fn open(&self, entry: &Entry<Opened<P::Link>>) -> Result<Arc<P::Link>, LinkFailure> {
         let Entry { record, opened } = entry;
         let open = || async {
-            let config = config::read(&record.link.config)
-                .map_err(|error| ProviderError::config(error.to_string()))?;
-            self.provider.link(&record.link, config).await.map(Arc::new)
+            let (config, used) = secrets::of_link(&record.link, self.secrets.as_ref())?;
+            *opened.used.lock().unwrap_or_else(PoisonError::into_inner) = used;
+            let config =
+                config::read(&config).map_err(|error| ProviderError::config(error.to_string()))?;
+            let running = self.running.load_full();
+            let link = Arc::new(running.provider.link(&record.link, config).await?);
+            Ok::<_, ProviderError>(Live { link, number: running.number, _provider: running })
         };
         let result = opened.link.get_or_try_init(open).await;
         let mut failure = opened.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
-            Ok(link) => {
+            Ok(live) => {
                 *failure = None;
-                Ok(Arc::clone(link))
+                Ok(Arc::clone(&live.link))
             }
             Err(error) => {
-                let cause = error.chain();
+                let cause = opened.used().redact(error.chain());
                 *failure = Some(cause.clone());
                 let (source_id, scope) = (record.link.source.clone(), record.link.scope.as_str());
                 let is_final = matches!(error, ProviderError::Config(_));
@@ -324,7 +390,9 @@ impl<P: Provider> Instance<P> {
     /// Opens a link that leads away from here.
     async fn feed(&self, record: LinkRecord) -> Result<(), LinkFailure> {
         let Some(opened) = self.outlets.note(record) else { return Ok(()) };
-        self.outlets.open(&self.provider, &opened).await.inspect_err(|failure| {
+        let running = self.running.load_full();
+        let opening = self.outlets.open((&running.provider, running.number), &opened);
+        opening.await.inspect_err(|failure| {
             warn!(provider = %self.id, error = failure as &dyn Error, "link not opened");
         })
     }
@@ -338,20 +406,46 @@ impl<P: Provider> Instance<P> {
         result
     }
 
+    fn current(&self) -> Vec<OpenedEntry<P>> {
+        self.links.load().current().cloned().collect()
+    }
+
     /// Links that should be open and are not.
     fn failing(&self) -> Vec<OpenedEntry<P>> {
         let links = self.links.load();
         links.current().filter(|entry| entry.opened.failure().is_some()).cloned().collect()
     }
 
+    /// Tries again those that could not be opened. Health and the next call tell how it went.
+    async fn open_failing(&self) {
+        let links = self.failing();
+        let links = links.iter().map(|entry| async move { drop(self.open(entry).await) });
+        let outlets = self.outlets.failing();
+        let running = self.running.load_full();
+        let outlets = outlets.iter().map(|opened| {
+            let opening = self.outlets.open((&running.provider, running.number), opened);
+            async move { drop(opening.await) }
+        });
+        tokio::join!(join_all(links), join_all(outlets));
+    }
+
     /// Why links that should be open are not, for people.
     fn trouble(&self) -> Option<String> {
         let outlets = self.outlets.failing();
         let failing = self.failing();
+        let stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self.current();
+        let old = current.iter().filter_map(|entry| {
+            Some(format!("link of {}: {}", entry.record.link.source, entry.opened.stale()?))
+        });
         let causes = failing.iter().filter_map(|entry| {
             Some(format!("link of {}: {}", entry.record.link.source, entry.opened.failure()?))
         });
-        let causes = causes.chain(outlets.iter().filter_map(|opened| opened.trouble()));
+        let causes = stale
+            .into_iter()
+            .chain(causes)
+            .chain(old)
+            .chain(outlets.iter().filter_map(|opened| opened.trouble()));
         let causes: Vec<String> = causes.collect();
         (!causes.is_empty()).then(|| causes.join("; "))
     }
@@ -397,7 +491,8 @@ impl<P: Provider> ProviderInstance for Instance<P> {
 
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(async {
-            match timeout(HEALTH_TIMEOUT, self.provider.health()).await {
+            let running = self.running.load_full();
+            match timeout(HEALTH_TIMEOUT, running.provider.health()).await {
                 Err(_) => Health::Degraded(format!("no sign of health in {HEALTH_TIMEOUT:?}")),
                 Ok(Err(error)) => Health::Degraded(error.chain()),
                 Ok(Ok(())) => self.trouble().map_or(Health::Ready, Health::Degraded),
@@ -408,10 +503,11 @@ impl<P: Provider> ProviderInstance for Instance<P> {
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.outlets.drain().await;
-            self.provider.drain().await;
+            self.running.load_full().provider.drain().await;
             self.gate.drain().await;
             self.pins.clear();
             self.reading.close();
+            self.renewing.close();
             self.change(|links| *links = Table::default());
             self.tasks.stop();
         })
@@ -445,16 +541,9 @@ async fn tend<P: Provider>(
         if instance.links.load().has_retired(now) {
             instance.change(|links| links.sweep(now));
         }
-        for entry in instance.failing() {
-            let instance = Arc::clone(&instance);
-            // Health and the next call tell how it went.
-            tasks.spawn_work(async move { drop(instance.open(&entry).await) });
-        }
-        for opened in instance.outlets.failing() {
-            let instance = Arc::clone(&instance);
-            tasks.spawn_work(async move {
-                drop(instance.outlets.open(&instance.provider, &opened).await);
-            });
-        }
+        tasks.spawn_work(async move {
+            instance.open_failing().await;
+            instance.renew().await;
+        });
     }
 }

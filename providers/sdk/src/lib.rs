@@ -28,6 +28,7 @@ pub mod pinned;
 pub mod process;
 pub mod provider;
 pub mod scope;
+pub mod secrets;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, LinkRef, Status};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
+use wicker_lattice::secret::{Held, SecretSource};
 use wicker_lattice::store::record::{Link, Scope};
 
 /// How long callers that pinned an older link may go on using it: longer than any call is expected to take.
@@ -31,8 +32,13 @@ pub struct LinkRecord {
     pub revision: u64,
 }
 
-/// Reads links from the lattice's state.
+/// Reads links from the lattice's state, and the secrets that configs name.
 pub trait LinkSource: Send + Sync + 'static {
+    /// Where the values of secrets are. By default there are none.
+    fn secrets(&self) -> Arc<dyn SecretSource> {
+        Arc::new(Held::default())
+    }
+
     /// The link under which `source` reaches `interface` by `name`: the one for the interface itself if there is one,
     /// else the one for its package. `None` where there is neither. Never older than what any process has read before
     /// the call.
@@ -202,6 +208,16 @@ impl<T> Table<T> {
         let entry = Arc::new(Entry { record, opened: T::default() });
         link.current = Some(Arc::clone(&entry));
         Some(entry)
+    }
+
+    /// Puts `fresh` in place of an entry of the same revision: it was opened with what its secrets are by now.
+    pub(crate) fn renew(&mut self, fresh: &Arc<Entry<T>>, now: Instant) {
+        let link = self.revisions(LinkName::of(&fresh.record.link));
+        let revision = fresh.record.revision;
+        if link.current.as_ref().is_some_and(|current| current.record.revision == revision) {
+            link.retire(now);
+            link.current = Some(Arc::clone(fresh));
+        }
     }
 
     /// Notes that a link is gone, or leads elsewhere, since `revision`.

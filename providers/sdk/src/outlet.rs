@@ -2,6 +2,9 @@
 //!
 //! A subscription is one: its source is the provider, its target a component, its config says to what.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use wicker_lattice::store::record::Link;
 use wicker_process::Tasks;
@@ -11,7 +14,6 @@ use crate::config;
 use crate::error::ProviderError;
 
 /// One revision of a link that leads away from the provider.
-#[derive(Debug)]
 pub struct Outlet {
     /// What it says.
     pub link: Link,
@@ -20,6 +22,14 @@ pub struct Outlet {
     /// Owns what works for the link. Asked to stop when the link is gone, replaced, or the provider drains; calls under
     /// way should be finished then.
     pub tasks: Tasks,
+    /// Its config, secrets in place.
+    pub(crate) settings: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").field("target", &self.link.target).finish_non_exhaustive()
+    }
 }
 
 impl Outlet {
@@ -28,6 +38,6 @@ impl Outlet {
     /// # Errors
     /// [`ProviderError::Config`]: it is not what `T` wants.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
-        config::read(&self.link.config).map_err(|error| ProviderError::config(error.to_string()))
+        config::read(&self.settings).map_err(|error| ProviderError::config(error.to_string()))
     }
 }

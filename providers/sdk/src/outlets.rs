@@ -1,16 +1,19 @@
 //! All links that lead away from one provider. Each revision is opened once, before the one that it replaces is stopped,
 //! so that nothing in between goes unheard.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::OnceCell;
+use tracing::warn;
 use wicker_lattice::call::{Call, Invocation, Invoke, LinkRef};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::link::Binding;
+use wicker_lattice::secret::SecretSource;
 use wicker_lattice::store::record::{Link, Scope};
 use wicker_lattice::weighted::Weighted;
 use wicker_process::Tasks;
@@ -20,6 +23,7 @@ use crate::error::{LinkFailure, ProviderError};
 use crate::link::LinkRecord;
 use crate::outlet::Outlet;
 use crate::provider::Provider;
+use crate::secrets::{self, Used};
 
 /// How long calls that are under way through such links may take when the provider drains.
 const DRAIN_GRACE: Duration = Duration::from_secs(30);
@@ -28,6 +32,7 @@ const DRAIN_GRACE: Duration = Duration::from_secs(30);
 pub(crate) struct Outlets {
     source: ObjectId,
     calls: Arc<dyn Invoke>,
+    secrets: Arc<dyn SecretSource>,
     tasks: Tasks,
     known: Mutex<HashMap<(Scope, String), Known>>,
 }
@@ -45,12 +50,19 @@ pub(crate) struct Opened {
     tasks: Tasks,
     is_open: OnceCell<()>,
     failure: Mutex<Option<String>>,
+    /// What it was opened with, and by which start of the provider.
+    used: Mutex<(Used, u64)>,
     replaced: Mutex<Option<Arc<Opened>>>,
 }
 
 impl Outlets {
-    pub(crate) fn new(source: ObjectId, calls: Arc<dyn Invoke>, tasks: Tasks) -> Self {
-        Self { source, calls, tasks, known: Mutex::default() }
+    pub(crate) fn new(
+        source: ObjectId,
+        calls: Arc<dyn Invoke>,
+        secrets: Arc<dyn SecretSource>,
+        tasks: Tasks,
+    ) -> Self {
+        Self { source, calls, secrets, tasks, known: Mutex::default() }
     }
 
     /// Whether `link` is one.
@@ -71,16 +83,47 @@ impl Outlets {
         {
             return Some(Arc::clone(current));
         }
+        Some(self.replace(known, record))
+    }
+
+    fn replace(&self, known: &mut Known, record: LinkRecord) -> Arc<Opened> {
         let opened = Arc::new(Opened {
             tasks: self.tasks.child(),
             is_open: OnceCell::new(),
             failure: Mutex::new(None),
+            used: Mutex::default(),
             replaced: Mutex::new(known.current.take()),
             record,
         });
         known.revision = opened.record.revision;
         known.current = Some(Arc::clone(&opened));
-        Some(opened)
+        opened
+    }
+
+    /// Opens anew what was opened with other secrets than there are now, or by an earlier start of the provider.
+    pub(crate) async fn renew<P: Provider>(&self, (provider, start): (&P, u64)) {
+        for stale in self.current().into_iter().filter(|opened| self.is_stale(opened, start)) {
+            let fresh = {
+                let name = (stale.record.link.scope.clone(), stale.record.link.name.clone());
+                let mut links = self.lock();
+                let known = links.get_mut(&name);
+                let is_it = |known: &&mut Known| {
+                    known.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &stale))
+                };
+                known.filter(is_it).map(|known| self.replace(known, stale.record.clone()))
+            };
+            if let Some(fresh) = fresh
+                && let Err(failure) = self.open((provider, start), &fresh).await
+            {
+                warn!(provider = %self.source, error = &failure as &dyn Error, "link not opened");
+            }
+        }
+    }
+
+    fn is_stale(&self, opened: &Opened, start: u64) -> bool {
+        let used = opened.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = secrets::of_link(&opened.record.link, self.secrets.as_ref());
+        opened.is_open.initialized() && (used.1 != start || now.is_ok_and(|(_, now)| now != used.0))
     }
 
     /// Notes that a link is gone since `revision`, and stops what works for it.
@@ -99,16 +142,21 @@ impl Outlets {
     /// Opens a revision if nobody has.
     pub(crate) async fn open<P: Provider>(
         &self,
-        provider: &P,
+        (provider, start): (&P, u64),
         opened: &Opened,
     ) -> Result<(), LinkFailure> {
-        let outcome = opened.is_open.get_or_try_init(|| provider.feed(self.outlet(opened))).await;
+        let open = || async {
+            let (settings, used) = secrets::of_link(&opened.record.link, self.secrets.as_ref())?;
+            *opened.used.lock().unwrap_or_else(PoisonError::into_inner) = (used, start);
+            provider.feed(self.outlet(opened, settings)).await
+        };
+        let outcome = opened.is_open.get_or_try_init(open).await.err();
         if let Some(replaced) = opened.take_replaced() {
             replaced.stop();
         }
-        let outcome = outcome.err();
         let is_final = matches!(outcome, Some(ProviderError::Config(_)));
-        let cause = outcome.map(|error| error.chain());
+        let used = opened.used.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+        let cause = outcome.map(|error| used.redact(error.chain()));
         opened.failure.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&cause);
         cause.map_or(Ok(()), |cause| {
             let scope = opened.record.link.scope.as_str().to_owned();
@@ -116,7 +164,7 @@ impl Outlets {
         })
     }
 
-    fn outlet(&self, opened: &Opened) -> Outlet {
+    fn outlet(&self, opened: &Opened, settings: BTreeMap<String, String>) -> Outlet {
         let LinkRecord { link, revision } = opened.record.clone();
         let name = LinkRef { name: link.name.as_str().into(), revision };
         let (target, invoke) = (link.target.clone(), self.calls_of(&link));
@@ -125,7 +173,7 @@ impl Outlets {
             Some(timeout) => client.with_timeout(Duration::from_millis(timeout)),
             None => client,
         };
-        Outlet { link, client, tasks: opened.tasks.clone() }
+        Outlet { link, client, tasks: opened.tasks.clone(), settings }
     }
 
     /// What calls through `link` go through: where targets share them, each call goes to one by its weight.

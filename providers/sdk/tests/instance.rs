@@ -171,6 +171,7 @@ fn record(source: &str, target: &str, revision: u64, config: &[(&str, &str)]) ->
         scope,
         name,
         target,
+        secrets: Default::default(),
         config,
         timeout_ms: None,
         idempotent: Vec::new(),

@@ -105,6 +105,7 @@ impl Tower {
             scope: Scope::Package("demo:bell@1".parse().unwrap()),
             name: "default".to_owned(),
             target: ObjectId::bare(target).unwrap(),
+            secrets: Default::default(),
             config: [("hours".to_owned(), hours.to_owned())].into(),
             timeout_ms: None,
             idempotent: Vec::new(),

@@ -16,7 +16,7 @@ use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
-use super::{Denial, config, logging};
+use super::{Denial, config, logging, secrets};
 use crate::blobstore;
 use crate::flavor::Flavor;
 use crate::instance::Guest;
@@ -39,6 +39,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, flavor: Flavor) -> wasmt
     config::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
     blobstore::add_to_linker(linker)?;
+    secrets::add_to_linker(linker)?;
     if flavor == Flavor::Concurrent {
         p3::add_to_linker(linker)?;
         wasmtime_wasi_http::p3::add_to_linker(linker)?;

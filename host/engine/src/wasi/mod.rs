@@ -9,6 +9,7 @@ mod denial;
 mod linker;
 mod logging;
 mod output;
+mod secrets;
 mod template;
 
 use std::sync::Arc;
@@ -62,19 +63,22 @@ impl Wasi {
 /// Whether [`add_to_linker`] serves the import `name`; all others lead through links.
 pub(crate) fn is_served(name: &InterfaceName) -> bool {
     let package = name.package.as_str();
-    name.namespace == "wasi"
-        && matches!(
-            package,
-            "io" | "clocks"
-                | "random"
-                | "cli"
-                | "filesystem"
-                | "sockets"
-                | "http"
-                | "blobstore"
-                | "config"
-                | "logging"
-        )
+    let is_secrets =
+        package == "secrets" && matches!(name.namespace.as_str(), "wicker" | "wasmcloud");
+    is_secrets
+        || name.namespace == "wasi"
+            && matches!(
+                package,
+                "io" | "clocks"
+                    | "random"
+                    | "cli"
+                    | "filesystem"
+                    | "sockets"
+                    | "http"
+                    | "blobstore"
+                    | "config"
+                    | "logging"
+            )
 }
 
 /// Whether an import that the engine serves leads through a link in the end: outgoing HTTP, what middleware calls, and

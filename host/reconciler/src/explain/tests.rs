@@ -43,6 +43,7 @@ fn put(inventory: &mut Inventory, name: &str, spread: Spread, on: &[u8]) {
         grants: Grants::default(),
         warm: 0,
         idle_ms: None,
+        secrets: Default::default(),
         config: BTreeMap::new(),
         spread,
         rollout: Rollout::default(),

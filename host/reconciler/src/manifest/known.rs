@@ -1,8 +1,8 @@
 //! Every field that a manifest knows: what the reader accepts and what the schema says, in one place.
 
 use Holds::{
-    Boolean, Count, Duration, Either, Json, List, Map, Number, OneOf, Replicas, SectionOr, Size,
-    Text, TextMap,
+    Boolean, Config, Count, Duration, Either, Json, List, Map, Number, OneOf, Replicas, SectionOr,
+    Size, Text, TextMap,
 };
 
 /// A map of known fields.
@@ -41,6 +41,8 @@ pub(super) enum Holds {
     Duration,
     /// Text by name; a list is joined by commas.
     TextMap,
+    /// As [`Holds::TextMap`]; a value may also name a secret.
+    Config,
     /// Anything.
     Json,
     List(&'static Holds),
@@ -123,6 +125,11 @@ pub(super) static COMPONENT: Section = section(
             "How long a kept instance may wait for its next call. Default: 5m.",
         ),
         field("config", TextMap, "Read by the component through wasi:config."),
+        field(
+            "secrets",
+            Either(&List(&Text), &TextMap),
+            "Secrets of the team that it may reveal: a list, or a map from its own names.",
+        ),
         field("grants", SectionOr(&GRANTS, None), "What it may touch besides its links."),
     ],
     &["image"],
@@ -139,7 +146,7 @@ pub(super) static PROVIDER: Section = Section {
             OneOf(&["replicable", "exclusive"]),
             "Whether several processes may run it. Builtins know. Default: replicable.",
         ),
-        field("config", Json, "Typed by the implementation."),
+        field("config", Json, "Typed by the implementation. A value may be { secret: NAME }."),
         field("replicas", Replicas, "On how many hosts it runs, or every. Default: 1."),
         field("placement", SectionOr(&PLACEMENT, None), "On which hosts it runs."),
         field("singleton", Boolean, "Whether it runs on one host at most, fenced. Default: false."),
@@ -260,7 +267,7 @@ pub(super) static LINK: Section = section(
             "Who serves it: a name here, a builtin, an id's ending; or several with weights.",
         ),
         field("name", Text, "The link's name. Default: default."),
-        field("config", TextMap, "Typed by the target."),
+        field("config", Config, "Typed by the target. A value may be { secret: NAME }."),
         field("timeout", Duration, "Longest call through it. Default: 10s."),
         field("idempotent", List(&Text), "Functions that may be retried: interface.function."),
     ],

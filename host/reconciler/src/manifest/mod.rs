@@ -12,6 +12,7 @@ mod placement;
 mod ready;
 mod schedules;
 mod schema;
+mod secrets;
 mod sections;
 mod targets;
 mod wadm;
@@ -78,6 +79,8 @@ pub struct Component {
     pub idle_ms: Option<u64>,
     /// `wasi:config` values.
     pub config: BTreeMap<String, String>,
+    /// The secrets that it may reveal, by its own names for them.
+    pub secrets: BTreeMap<String, Spanned<String>>,
     /// How many hosts run it, and which.
     pub placement: Placement,
     /// How a new version replaces the one that runs.
@@ -135,8 +138,10 @@ pub struct Provider {
     pub sharing: Option<Sharing>,
     /// Whether it runs on one host at most.
     pub is_singleton: bool,
-    /// Typed by the implementation.
+    /// Typed by the implementation; a value may be `{"secret": NAME}`.
     pub config: serde_json::Value,
+    /// The secrets that `config` names.
+    pub secrets: Vec<Spanned<String>>,
     /// How many hosts run it, and which.
     pub placement: Placement,
     /// How a new version replaces the one that runs.
@@ -178,6 +183,8 @@ pub struct Link {
     pub targets: Vec<Target>,
     /// Typed by the target.
     pub config: BTreeMap<String, String>,
+    /// Of it, what are secrets, by key.
+    pub secrets: BTreeMap<String, Spanned<String>>,
     /// Longest call, milliseconds.
     pub timeout_ms: Option<u64>,
     /// Functions that may be retried when they may have run.

@@ -61,6 +61,16 @@ fn of(holds: &Holds) -> Value {
             let list = json!({ "type": "array", "items": text() });
             json!({ "type": "object", "additionalProperties": { "anyOf": [text(), list] } })
         }
+        Holds::Config => {
+            let list = json!({ "type": "array", "items": text() });
+            let secret = json!({
+                "type": "object",
+                "properties": { "secret": text() },
+                "required": ["secret"],
+                "additionalProperties": false,
+            });
+            json!({ "type": "object", "additionalProperties": { "anyOf": [text(), list, secret] } })
+        }
         Holds::Json => json!({}),
         Holds::List(each) => json!({ "type": "array", "items": of(each) }),
         Holds::Map(each) => json!({ "type": "object", "additionalProperties": of(each) }),

@@ -155,6 +155,7 @@ impl Reader<'_> {
         let idle_ms = fields.get("idle").and_then(|node| self.millis("idle", node));
         let config =
             fields.get("config").map(|node| self.text_map("config", node)).unwrap_or_default();
+        let secrets = fields.get("secrets").map(|node| self.secrets(node)).unwrap_or_default();
         Some(Component {
             name,
             image: image?,
@@ -163,6 +164,7 @@ impl Reader<'_> {
             grants,
             warm,
             idle_ms,
+            secrets,
             config,
             placement,
             rollout,
@@ -186,6 +188,7 @@ impl Reader<'_> {
             grants: Grants::default(),
             warm: 0,
             idle_ms: None,
+            secrets: Default::default(),
             config: Default::default(),
             placement,
             rollout: Rollout::default(),
@@ -280,6 +283,7 @@ impl Reader<'_> {
                 sharing: None,
                 is_singleton: false,
                 config: serde_json::Value::Null,
+                secrets: Vec::new(),
                 placement,
                 rollout: Rollout::default(),
             });
@@ -289,10 +293,13 @@ impl Reader<'_> {
         let source = self.provider_source(&what, &fields);
         let sharing = fields.get("sharing").and_then(|node| self.sharing(node));
         let config = fields.get("config").map(json).unwrap_or_default();
+        let mut secrets = Vec::new();
+        fields.get("config").into_iter().for_each(|node| self.secrets_in(node, &mut secrets));
         let placement = self.placement(&fields);
         let rollout = self.rollout(&fields);
         let is_singleton = self.singleton(&fields);
-        Some(Provider { name, source: source?, sharing, is_singleton, config, placement, rollout })
+        let source = source?;
+        Some(Provider { name, source, sharing, is_singleton, config, secrets, placement, rollout })
     }
 
     fn provider_source(
@@ -401,6 +408,7 @@ impl Reader<'_> {
             interface: interface.clone(),
             name: DEFAULT_LINK.to_owned(),
             targets,
+            secrets: Default::default(),
             config: Default::default(),
             timeout_ms: None,
             idempotent: Vec::new(),
@@ -414,13 +422,15 @@ impl Reader<'_> {
         }
         let targets = fields.get("target").and_then(|node| self.targets("target", node));
         let name = fields.get("name").and_then(|node| self.text("name", node));
-        let config = fields.get("config").map(|node| self.text_map("config", node));
+        let config = fields.get("config").map(|node| self.config(node));
+        let (config, secrets) = config.unwrap_or_default();
         let idempotent = fields.get("idempotent").map(|node| self.texts("idempotent", node));
         let timeout_ms = fields.get("timeout").and_then(|node| self.millis("timeout", node));
         let link = plain(targets?);
         Some(Link {
             name: name.map_or(link.name, |name| name.value),
-            config: config.unwrap_or_default(),
+            config,
+            secrets,
             timeout_ms,
             idempotent: idempotent.unwrap_or_default(),
             ..link

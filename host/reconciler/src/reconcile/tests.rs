@@ -78,6 +78,7 @@ fn component(id: &ObjectId, generation: u64, replicas: Option<u32>) -> Component
         grants: Grants::default(),
         warm: 0,
         idle_ms: None,
+        secrets: Default::default(),
         config: BTreeMap::new(),
         spread: Spread { replicas, ..Spread::default() },
         rollout: Rollout::default(),

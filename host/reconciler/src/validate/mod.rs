@@ -11,6 +11,7 @@ mod objects;
 mod ready;
 mod resources;
 mod schedules;
+mod secrets;
 mod target;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use wicker_lattice::store::record::{
 };
 use wicker_lattice::types::World;
 
-use crate::diagnostic::Problems;
+use crate::diagnostic::{Problems, Spanned};
 use crate::inventory::{Builtins, Inventory};
 use crate::known::is_http_export;
 use crate::manifest::{Manifest, Target};
@@ -133,6 +134,7 @@ impl Batch<'_> {
         let routes = self.routes(manifest, problems);
         let exports = self.exports(manifest, problems);
         let schedules = self.schedules(manifest, problems);
+        self.check_secrets(manifest, problems);
         Desired {
             team: manifest.team.clone(),
             application: manifest.application.value.clone(),
@@ -204,6 +206,11 @@ impl Batch<'_> {
         })?;
         Some(format!("{} in {}", other.claimant(), other.source.file()))
     }
+}
+
+/// Names without their places.
+fn names(named: &BTreeMap<String, Spanned<String>>) -> BTreeMap<String, String> {
+    named.iter().map(|(key, name)| (key.clone(), name.value.clone())).collect()
 }
 
 /// What a record says of its targets: one that stands for all, and the shares, where there are several.

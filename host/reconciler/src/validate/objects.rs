@@ -5,7 +5,7 @@ use wicker_lattice::store::key;
 use wicker_lattice::store::record::{Component, Provider, ProviderSource, Sharing, Spread};
 use wicker_lattice::types::World;
 
-use super::{Batch, DesiredLink, Image};
+use super::{Batch, DesiredLink, Image, names};
 use crate::diagnostic::{Problems, Spanned};
 use crate::manifest::{self, Manifest, Placement};
 use crate::suggest;
@@ -43,6 +43,7 @@ impl Batch<'_> {
             grants: component.grants.clone(),
             warm: component.warm,
             idle_ms: component.idle_ms,
+            secrets: names(&component.secrets),
             config: component.config.clone(),
             spread,
             rollout: component.rollout.clone(),

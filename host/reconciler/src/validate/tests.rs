@@ -234,6 +234,21 @@ fn labels_that_no_host_carries_are_refused() {
 }
 
 #[test]
+fn a_secret_that_nobody_has_set_is_named_where_the_manifest_names_it() {
+    let known = ["default/db-url", "other/api-key"].map(|id| id.parse().unwrap());
+    let inventory = Inventory { secrets: known.into(), ..Inventory::default() };
+    let text = "application: a\ncomponents:\n  x:\n    image: x.wasm\n    secrets: [api-key, db-url]\n\
+                providers:\n  store:\n    builtin: keyvalue-redis\n    config: {url: {secret: db-ulr}}\n";
+    assert_eq!(
+        problems(&[text], &[("default/a/x", World::default())], &inventory),
+        [
+            "0.yaml:5:15 there is no secret `api-key` of team default | set it: wicker secret set api-key",
+            "0.yaml:9:28 there is no secret `db-ulr` of team default | did you mean `db-url`?",
+        ]
+    );
+}
+
+#[test]
 fn exclusive_provider_has_one_replica() {
     let text =
         "application: a\nproviders:\n  store:\n    builtin: keyvalue-redb\n    replicas: 2\n";
@@ -266,6 +281,7 @@ fn link_set_by_hand_satisfies_an_import() {
         scope: links::package_scope(&"acme:greet/api@1.0.0".parse().unwrap()),
         name: "default".to_owned(),
         target: "default/g/g".parse().unwrap(),
+        secrets: Default::default(),
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use wicker_lattice::call::DEFAULT_LINK;
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::secret::{SecretId, is_secret_name};
 use wicker_lattice::store::record::{Link, Scope, Share, Sharing, Spread};
 use wicker_lattice::store::{Record as _, StoreError, key};
 use wicker_lattice::types::World;
@@ -54,6 +55,9 @@ pub struct Args {
     /// Config for the target; repeatable. What is not given is not kept.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub config: Vec<(String, String)>,
+    /// Config for the target whose value is a secret of the source's team; repeatable.
+    #[arg(long, value_name = "KEY=NAME", value_parser = secret)]
+    pub secret: Vec<(String, String)>,
     /// Longest call through this link, in milliseconds. Default 10000.
     #[arg(long, value_name = "MILLISECONDS")]
     pub call_timeout: Option<u64>,
@@ -69,6 +73,11 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let (key, value) = pair.ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+fn secret(text: &str) -> Result<(String, String), String> {
+    let (key, name) = key_value(text).map_err(|_| "expected KEY=NAME")?;
+    if is_secret_name(&name) { Ok((key, name)) } else { Err(format!("`{name}` names no secret")) }
 }
 
 fn weight(text: &str) -> Result<(String, u32), String> {
@@ -117,6 +126,13 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
         });
         check_types(&args.interface, (&source, world), (target, target_world))?;
     }
+    for (_, name) in &args.secret {
+        let id = SecretId::new(source.team(), name)?;
+        ensure!(
+            inventory.secrets.contains(&id),
+            "there is no secret `{id}`: set it first, wicker secret set {id}"
+        );
+    }
     let mut has_started = false;
     for target in &all {
         has_started |= start(session, &args, target, &builtins, &inventory).await?;
@@ -130,6 +146,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<ExitCod
             name: args.name.clone(),
             target: target.clone(),
             split: split.clone(),
+            secrets: args.secret.iter().cloned().collect(),
             config: args.config.iter().cloned().collect::<BTreeMap<_, _>>(),
             timeout_ms: args.call_timeout,
             idempotent: Vec::new(),

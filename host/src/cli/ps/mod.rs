@@ -107,6 +107,9 @@ pub struct LinkRow {
     pub served_by: Vec<ObjectId>,
     /// Typed by the target.
     pub config: BTreeMap<String, String>,
+    /// Of it, what is secret: key, and the name of the secret.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// `ready`, `pending` where nobody serves the target, `incompatible` where it has other signatures than its source
     /// imports, `closed` where another team does not grant it.
     pub state: &'static str,
@@ -339,6 +342,7 @@ pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) 
         split: link.split.clone(),
         served_by,
         config: mask::map(&link.config),
+        secrets: link.secrets.clone(),
         state: match (&closed, is_served, found.is_empty()) {
             (Some(_), ..) => "closed",
             (None, true, true) => "ready",

@@ -39,6 +39,8 @@ pub(super) fn config(args: Args, global: Global) -> anyhow::Result<HostConfig> {
         cache: global.cache,
         http: args.http.as_deref().map(|text| address("--http", text)).transpose()?,
         labels: labels(&args.labels)?,
+        secrets: args.secrets,
+        secrets_key: args.secrets_key,
         files: args.files,
         drain: Duration::from_secs(args.drain_seconds),
     })

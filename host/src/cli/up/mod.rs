@@ -52,6 +52,14 @@ pub struct Args {
     /// Where the NATS server that this host starts listens to clients, if not on the loopback. It asks for no password.
     #[arg(long, env = "WICKER_NATS_LISTEN", value_name = "ADDR")]
     pub nats_listen: Option<String>,
+    /// A file of secrets instead of the lattice's own: `NAME=value` lines, or the same sealed with age if its name ends with
+    /// `.age`. Read again when it changes.
+    #[arg(long, env = "WICKER_SECRETS", value_name = "FILE")]
+    pub secrets: Option<PathBuf>,
+    /// The key that opens secrets: an age identity. By default `secrets.key` in the data directory, which the lattice's
+    /// first host makes.
+    #[arg(long, env = "WICKER_SECRETS_KEY", value_name = "FILE")]
+    pub secrets_key: Option<PathBuf>,
     /// A label that placement can match; repeatable. Every host has `host`, its machine's name.
     #[arg(long = "label", env = "WICKER_LABELS", value_name = "KEY=VALUE", value_delimiter = ',')]
     pub labels: Vec<String>,

@@ -3,6 +3,7 @@
 
 mod export;
 mod schedule;
+mod secret;
 mod servers;
 mod spec;
 mod status;
@@ -10,6 +11,7 @@ mod team;
 
 pub use export::*;
 pub use schedule::*;
+pub use secret::*;
 pub use servers::*;
 pub use spec::*;
 pub use status::*;

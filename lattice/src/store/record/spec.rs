@@ -75,6 +75,9 @@ pub struct Component {
     /// `wasi:config` values.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
+    /// The secrets that it may reveal: the name that it knows each by, and the name of its team's secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// How many hosts run it, and which.
     #[serde(default)]
     pub spread: Spread,
@@ -314,6 +317,9 @@ pub struct Link {
     /// Typed by the target.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
+    /// Config whose values are secrets of the source's team: key, and the secret's name. Only the target's process reads them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// Longest call through this link, milliseconds; `None`: [`crate::call::DEFAULT_TIMEOUT`].
     #[serde(default)]
     pub timeout_ms: Option<u64>,

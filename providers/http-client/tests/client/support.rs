@@ -229,6 +229,7 @@ fn link(allow: &str) -> Link {
         scope: Scope::Package("wasi:http@0.2".parse().unwrap()),
         name: "default".to_owned(),
         target: ObjectId::bare("http-client").unwrap(),
+        secrets: Default::default(),
         config: BTreeMap::from([("allow".to_owned(), allow.to_owned())]),
         timeout_ms: None,
         idempotent: Vec::new(),

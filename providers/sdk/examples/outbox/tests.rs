@@ -46,6 +46,7 @@ async fn letters_are_numbered_and_go_only_where_the_link_allows() {
         scope: Scope::Package("demo:mail@1".parse().unwrap()),
         name: "default".to_owned(),
         target: id.clone(),
+        secrets: Default::default(),
         config: config.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         timeout_ms: None,
         idempotent: Vec::new(),

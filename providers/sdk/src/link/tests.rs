@@ -13,6 +13,7 @@ fn record(scope: &str, revision: u64) -> LinkRecord {
         scope: scope.unwrap(),
         name: "default".to_owned(),
         target: ObjectId::bare("store").unwrap(),
+        secrets: Default::default(),
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),

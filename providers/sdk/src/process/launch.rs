@@ -6,14 +6,18 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::secret::Held;
 use wicker_lattice::store::record::Sharing;
 use wicker_process::telemetry::Format;
+use zeroize::Zeroizing;
 
+use super::told::{SecretValues, Told};
 use crate::builtin::Builtin;
 
 /// Bytes of the line at most.
@@ -37,6 +41,9 @@ pub struct Launch {
     /// Its config. `null` for none.
     #[serde(default)]
     pub config: serde_json::Value,
+    /// The secrets that its config and its links name; further lines tell of changes ([`Told`]).
+    #[serde(default)]
+    pub secrets: SecretValues,
     /// A directory of its own.
     pub data_dir: PathBuf,
     /// The host that launches it, with which it registers.
@@ -170,6 +177,8 @@ pub struct Started {
     pub launch: Launch,
     /// Resolves when standard input closes, if that is how it is to end.
     pub closed: Option<oneshot::Receiver<()>>,
+    /// The values of its secrets, as it is told them.
+    pub secrets: Arc<Held>,
 }
 
 /// Reads flags if there are any, else the line.
@@ -178,19 +187,25 @@ pub struct Started {
 /// See [`LaunchError`].
 pub async fn read(builtin: &Builtin, arguments: Vec<OsString>) -> Result<Started, LaunchError> {
     if arguments.is_empty() {
-        let (line, closed) = read_line();
+        let secrets = Arc::new(Held::default());
+        let (line, closed) = read_lines(Arc::clone(&secrets));
         let line = line.await.unwrap_or_else(|_| Ok(Vec::new())).map_err(LaunchError::Input)?;
-        let launch = serde_json::from_slice(&line).map_err(LaunchError::Line)?;
-        return Ok(Started { launch, closed: Some(closed) });
+        let launch: Launch = serde_json::from_slice(&line).map_err(LaunchError::Line)?;
+        launch.secrets.tell(&secrets);
+        return Ok(Started { launch, closed: Some(closed), secrets });
     }
     let arguments = std::iter::once(OsString::from(builtin.name())).chain(arguments);
     let flags = Flags::try_parse_from(arguments);
     let flags = flags.map_err(|error| LaunchError::Usage(Usage(Box::new(error))))?;
-    Ok(Started { launch: from_flags(builtin, flags)?, closed: None })
+    let (closed, secrets) = (None, Arc::default());
+    Ok(Started { launch: from_flags(builtin, flags)?, closed, secrets })
 }
 
-/// Reads the line, then waits for the end. On a thread of its own, not the runtime's: a runtime would wait for it.
-fn read_line() -> (oneshot::Receiver<std::io::Result<Vec<u8>>>, oneshot::Receiver<()>) {
+/// Reads the line, then what is told of secrets until the end. On a thread of its own, not the runtime's: a runtime would
+/// wait for it.
+fn read_lines(
+    secrets: Arc<Held>,
+) -> (oneshot::Receiver<std::io::Result<Vec<u8>>>, oneshot::Receiver<()>) {
     let (told, line) = oneshot::channel();
     let (close, closed) = oneshot::channel();
     std::thread::spawn(move || {
@@ -199,10 +214,23 @@ fn read_line() -> (oneshot::Receiver<std::io::Result<Vec<u8>>>, oneshot::Receive
         let read = stdin.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
         // Whoever waited has given up, if either of these fails.
         let _ = told.send(read.map(|_| line));
-        let _ = std::io::copy(&mut stdin, &mut std::io::sink());
+        while let Some(line) = next_line(&mut stdin) {
+            match serde_json::from_slice::<Told>(&line) {
+                Ok(told) => told.secrets.tell(&secrets),
+                // Never with the line: it may hold what it was meant to say.
+                Err(_) => tracing::warn!("what the host says is not understood, and ignored"),
+            }
+        }
         let _ = close.send(());
     });
     (line, closed)
+}
+
+/// The next line, or `None` at the end.
+fn next_line(from: &mut impl std::io::BufRead) -> Option<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::new());
+    let read = from.take(LINE_BYTES_MAX).read_until(b'\n', &mut line).ok()?;
+    (read > 0).then_some(line)
 }
 
 fn from_flags(builtin: &Builtin, flags: Flags) -> Result<Launch, LaunchError> {
@@ -226,6 +254,7 @@ fn from_flags(builtin: &Builtin, flags: Flags) -> Result<Launch, LaunchError> {
         process,
         id,
         config: config(&flags.config)?,
+        secrets: SecretValues::default(),
         data_dir,
         host: None,
         token: None,

@@ -11,6 +11,7 @@ use wicker_lattice::export::{Exports, Gate, counting};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::link::scopes;
+use wicker_lattice::secret::SecretSource;
 use wicker_lattice::store::record::{Export, Link, Provider};
 use wicker_lattice::store::{Change, Entry, Record as _, Store, StoreError, key};
 use wicker_process::Tasks;
@@ -20,7 +21,12 @@ use crate::link::{LinkRecord, LinkSource, LinkSourceError};
 
 /// Reads links from the lattice's store.
 #[derive(Debug, Clone)]
-pub struct StoreLinks(pub Store);
+pub struct StoreLinks {
+    /// Where they are.
+    pub store: Store,
+    /// Where the secrets are that they name.
+    pub secrets: Arc<dyn SecretSource>,
+}
 
 impl StoreLinks {
     async fn find(
@@ -30,8 +36,8 @@ impl StoreLinks {
         name: &str,
     ) -> Result<Option<LinkRecord>, StoreError> {
         for scope in scopes(interface) {
-            if let Some(entry) = self.0.get::<Link>(&key::link(source, &scope, name)).await? {
-                let (link, revision) = counting(&self.0, &entry.record, entry.revision).await?;
+            if let Some(entry) = self.store.get::<Link>(&key::link(source, &scope, name)).await? {
+                let (link, revision) = counting(&self.store, &entry.record, entry.revision).await?;
                 return Ok(Some(LinkRecord { link, revision }));
             }
         }
@@ -40,6 +46,10 @@ impl StoreLinks {
 }
 
 impl LinkSource for StoreLinks {
+    fn secrets(&self) -> Arc<dyn SecretSource> {
+        Arc::clone(&self.secrets)
+    }
+
     fn read<'a>(
         &'a self,
         source: &'a ObjectId,

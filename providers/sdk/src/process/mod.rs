@@ -11,6 +11,7 @@ mod peers;
 pub mod register;
 mod serve;
 pub mod status;
+mod told;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ use wicker_process::telemetry;
 pub use launch::{Launch, LaunchError, Started};
 pub use register::{REGISTER, Registered, Registration};
 pub use serve::{ProcessError, serve};
+pub use told::{SecretValues, Told};
 
 use crate::builtin::Builtin;
 use crate::provider::Provider;
@@ -44,7 +46,7 @@ pub async fn run_builtin(builtin: Builtin, arguments: Vec<OsString>) -> ExitCode
         Err(LaunchError::Usage(usage)) => return usage.show(),
         Err(error) => return failed(&error),
     };
-    let Started { launch, closed } = started;
+    let Started { launch, closed, secrets } = started;
     telemetry::start(&launch.log, launch.log_format());
     let until = async {
         match closed {
@@ -52,7 +54,7 @@ pub async fn run_builtin(builtin: Builtin, arguments: Vec<OsString>) -> ExitCode
             None => std::future::pending().await,
         }
     };
-    match Box::pin(serve(&builtin, launch, until)).await {
+    match Box::pin(serve(&builtin, (launch, secrets), until)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

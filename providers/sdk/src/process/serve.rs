@@ -10,6 +10,7 @@ use wicker_lattice::export::Gate;
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
 use wicker_lattice::nats::{ConnectError, Login, Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig, RpcError};
+use wicker_lattice::secret::SecretSource;
 use wicker_lattice::store::record::{self, ProviderSource, Sharing, Spread, Types};
 use wicker_lattice::store::{OpenError, Store, StoreError, key};
 use wicker_process::Tasks;
@@ -89,13 +90,13 @@ pub enum ProcessError {
     Signals(#[source] std::io::Error),
 }
 
-/// Runs `builtin` as `launch` says until `end` resolves, a signal arrives or a task fails; then drains.
+/// Runs `builtin` as `launch` says, with `secrets`, until `end` resolves, a signal arrives or a task fails; then drains.
 ///
 /// # Errors
 /// It could not start; see [`ProcessError`].
 pub async fn serve(
     builtin: &Builtin,
-    launch: Launch,
+    (launch, secrets): (Launch, Arc<dyn SecretSource>),
     end: impl Future<Output = ()>,
 ) -> Result<(), ProcessError> {
     let mut signals = StopSignals::listen().map_err(ProcessError::Signals)?;
@@ -107,7 +108,8 @@ pub async fn serve(
     let tasks = Tasks::default();
     let peers = Arc::new(Peers::default());
     tasks.spawn("peers", Arc::clone(&peers).follow(store.clone(), tasks.clone()));
-    let instance = start(builtin, &launch, &store, (&tasks, Arc::clone(&peers) as _)).await?;
+    let links = Arc::new(StoreLinks { store: store.clone(), secrets });
+    let instance = start(builtin, &launch, links, (&tasks, Arc::clone(&peers) as _)).await?;
     let gate = Arc::new(Gate::default());
     let serving: Arc<dyn Invoke> =
         Arc::new(Guarded { gate: Arc::clone(&gate), instance: Arc::clone(&instance) });
@@ -187,7 +189,7 @@ fn nats_config(builtin: &Builtin, launch: &Launch) -> NatsConfig {
 async fn start(
     builtin: &Builtin,
     launch: &Launch,
-    store: &Store,
+    links: Arc<StoreLinks>,
     (tasks, calls): (&Tasks, Arc<dyn Invoke>),
 ) -> Result<Arc<dyn ProviderInstance>, ProcessError> {
     let data_dir = launch.data_dir.clone();
@@ -207,7 +209,7 @@ async fn start(
             tasks: tasks.clone(),
         },
         config: launch.config.clone(),
-        links: Arc::new(StoreLinks(store.clone())),
+        links,
         calls,
     };
     let started = builtin.start(start).await;

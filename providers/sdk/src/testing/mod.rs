@@ -91,6 +91,7 @@ impl Links {
             scope: Scope::Package(self.package.clone()),
             name: "default".to_owned(),
             target: self.target.clone(),
+            secrets: Default::default(),
             config: self.config.clone().into_iter().chain(pairs(config)).collect(),
             timeout_ms: None,
             idempotent: Vec::new(),

@@ -72,6 +72,7 @@ impl Process {
             process: ProcessId::generate(),
             id: ObjectId::bare(P::IMPLEMENTATION).unwrap(),
             config,
+            secrets: Default::default(),
             data_dir: folder.path().to_owned(),
             host: None,
             token: None,

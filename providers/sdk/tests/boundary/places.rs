@@ -155,6 +155,7 @@ impl LinkSource for OneLink {
             scope: Scope::Interface(scope),
             name: "default".to_owned(),
             target: self.0.clone(),
+            secrets: Default::default(),
             config: BTreeMap::new(),
             timeout_ms: None,
             idempotent: Vec::new(),

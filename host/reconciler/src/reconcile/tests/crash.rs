@@ -24,7 +24,7 @@ struct World {
 enum Change {
     Host(Host),
     Gone(ProcessId),
-    Spec(ObjectId, Stored<Component>),
+    Spec(ObjectId, Box<Stored<Component>>),
     Application(Stored<Application>),
     Placement(ObjectId, ProcessId, Option<Stored<Placement>>),
     Running(ObjectId, ProcessId, Option<Running>),
@@ -53,7 +53,7 @@ impl Change {
         match self {
             Self::Host(host) => reconciler.host(host),
             Self::Gone(process) => reconciler.host_gone(process),
-            Self::Spec(id, spec) => reconciler.component(&id, Some(spec)),
+            Self::Spec(id, spec) => reconciler.component(&id, Some(*spec)),
             Self::Application(application) => {
                 reconciler.application("default", "shop", Some(application));
             }
@@ -71,7 +71,8 @@ impl Acting {
     fn new(world: &World) -> Self {
         let mut reconciler = Reconciler::default();
         let hosts = world.hosts.values().cloned().map(Change::Host);
-        let specs = world.specs.iter().map(|(id, spec)| Change::Spec(id.clone(), spec.clone()));
+        let specs =
+            world.specs.iter().map(|(id, spec)| Change::Spec(id.clone(), Box::new(spec.clone())));
         let application = world.application.iter().cloned().map(Change::Application);
         let placements = world.placements.iter().map(|((id, process), placement)| {
             Change::Placement(id.clone(), *process, Some(placement.clone()))
@@ -199,7 +200,7 @@ impl World {
             }
             self.spend(budget)?;
             let stored = Stored { record: component, revision: self.revision };
-            self.log.push(Change::Spec(id.clone(), stored.clone()));
+            self.log.push(Change::Spec(id.clone(), Box::new(stored.clone())));
             self.specs.insert(id, stored);
         }
         Ok(())

@@ -41,6 +41,7 @@ fn linked(source: ObjectId, package: usize, target: ObjectId) -> DesiredLink {
         name: "default".to_owned(),
         target,
         split: Vec::new(),
+        secrets: Default::default(),
         config: BTreeMap::new(),
         timeout_ms: None,
         idempotent: Vec::new(),
