@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod host;
 mod lattice;
+pub mod load;
 mod machines;
 mod namespaces;
 mod redis;

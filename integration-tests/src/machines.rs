@@ -85,6 +85,18 @@ impl TestMachines {
         serde_json::from_str::<Value>(&text).ok()?.get("role").cloned()
     }
 
+    /// Where other machines reach machine `number`.
+    ///
+    /// # Panics
+    /// It was never started.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "this is a bug of the test")]
+    pub fn address(&self, number: u8) -> String {
+        let text = std::fs::read_to_string(self.data(number).join("nats/machine.json"));
+        let place: Value = serde_json::from_str(&text.expect("it was started")).expect("JSON");
+        place.get("address").and_then(Value::as_str).expect("it has an address").to_owned()
+    }
+
     /// Waits until machine `number` runs a server that is to keep the state with two others.
     pub async fn is_forming(&self, number: u8) {
         let file = self.data(number).join("nats/forming.pid");

@@ -128,6 +128,15 @@ impl NatsServer {
         }
     }
 
+    /// Removes everything that JetStream has kept, after [`NatsServer::stop`].
+    ///
+    /// # Panics
+    /// It runs.
+    pub fn lose_everything(&mut self) {
+        assert!(self.child.is_none(), "a server that runs keeps what it has");
+        let _ = std::fs::remove_dir_all(self.folder.path().join("jetstream"));
+    }
+
     /// Starts it again after [`NatsServer::stop`], at the same address with the same JetStream state.
     ///
     /// # Panics

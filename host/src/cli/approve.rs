@@ -5,9 +5,11 @@
 use anyhow::{Context as _, bail, ensure};
 use wicker_lattice::id::{DEFAULT_TEAM, ObjectId};
 use wicker_lattice::store::key;
-use wicker_lattice::store::record::{Approvals, Authority};
+use wicker_lattice::store::record::{Approvals, Authority, Token};
 use wicker_lattice::token::digest;
-use wicker_lattice::token::team::{Approved, Credential, check_approval, check_team};
+use wicker_lattice::token::team::{
+    Approved, Credential, check_approval, check_revocation, check_team,
+};
 use wicker_process::Clock;
 use wicker_reconciler::plan::{AnyRecord, Plan, Step};
 
@@ -79,8 +81,11 @@ pub(super) async fn record(session: &Session, record: &AnyRecord) -> anyhow::Res
     };
     let known = session.store.get::<Approvals>(&key::approval(&record.key)).await?;
     let by = (authority.as_str(), session.lattice.as_str());
-    let mut known = known.iter().flat_map(|entry| &entry.record.approvals);
-    if known.any(|approval| check_approval(approval, by).is_ok_and(|known| known == record)) {
+    let known = known.iter().flat_map(|entry| &entry.record.approvals);
+    // Those of other tokens may be worth nothing any more.
+    let own = credential.id();
+    let mut own = known.filter(|approval| approval.token_id().as_ref() == Some(&own));
+    if own.any(|approval| check_approval(approval, by).is_ok_and(|known| known == record)) {
         return Ok(());
     }
     write(session, credential, &record).await
@@ -144,5 +149,12 @@ async fn credential<'a>(
         "the token that was given is of team `{}`, and this belongs to team `{team}`",
         claims.sub
     );
+    let id = credential.id();
+    let known = session.store.get::<Token>(&key::token(&id)).await?;
+    let revocation = known.and_then(|entry| entry.record.revocation);
+    let by = (authority.as_str(), session.lattice.as_str());
+    let is_revoked =
+        revocation.is_some_and(|text| check_revocation(&text, by).is_ok_and(|other| other == id));
+    ensure!(!is_revoked, "the token that was given ({id}) was revoked: ask for another one");
     Ok(Some((credential, authority)))
 }

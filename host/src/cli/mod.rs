@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod inventory;
 pub mod link;
 pub mod logs;
+pub mod machine;
 pub mod mask;
 pub mod out;
 pub mod pause;
@@ -36,6 +37,7 @@ mod signal;
 pub mod status;
 pub mod table;
 pub mod team;
+pub mod token;
 pub mod undeploy;
 pub mod up;
 pub mod wait;
@@ -141,6 +143,8 @@ pub enum Command {
     Resume(pause::Args),
     /// Have a host hand over what it runs and take no new work, without stopping it.
     Drain(drain::Args),
+    /// Show the machines that keep the lattice's state, and replace one that is gone for good.
+    Machine(machine::Args),
     /// Put a component into a registry, from which manifests name it as `oci://...`.
     Push(push::Args),
     /// Write the lattice's state to a file: what should be, and the components.
@@ -157,8 +161,8 @@ pub enum Command {
     Secret(secret::Args),
     /// Make teams that share this lattice.
     Team(team::TeamArgs),
-    /// Let somebody act for a team.
-    Token(team::TokenArgs),
+    /// Let somebody act for a team, or no more.
+    Token(token::Args),
     /// Show teams, what each offers to others, and what it uses of theirs.
     Teams(team::Args),
     /// Show what applications offer to other teams, and who uses it.
@@ -207,6 +211,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pause(args) => Box::pin(pause::pause(args, cli.global)).await,
         Command::Resume(args) => Box::pin(pause::resume(args, cli.global)).await,
         Command::Drain(args) => Box::pin(drain::run(args, cli.global)).await,
+        Command::Machine(args) => Box::pin(machine::run(args, cli.global)).await,
         Command::Undeploy(args) => Box::pin(undeploy::run(args, cli.global)).await,
         Command::Push(args) => Box::pin(push::run(args, cli.global)).await,
         Command::Backup(args) => Box::pin(backup::run(args, cli.global)).await,
@@ -216,7 +221,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Link(args) => Box::pin(link::run(args, cli.global)).await,
         Command::Secret(args) => Box::pin(secret::run(args, cli.global)).await,
         Command::Team(args) => Box::pin(team::team(args, cli.global)).await,
-        Command::Token(args) => Box::pin(team::token(args, cli.global)).await,
+        Command::Token(args) => Box::pin(token::run(args, cli.global)).await,
         Command::Teams(args) => Box::pin(team::list(args, cli.global)).await,
         Command::Exports(args) => Box::pin(exports::run(args, cli.global)).await,
         Command::Logs(args) => Box::pin(logs::run(args, cli.global)).await,

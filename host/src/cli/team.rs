@@ -1,4 +1,4 @@
-//! `wicker team create NAME`, `wicker token issue --team NAME` and `wicker teams`: who may act for whom.
+//! `wicker team create NAME` and `wicker teams`: who owns what. `token` lets somebody act for a team.
 //!
 //! The private key of the authority is a file of the operator's; the lattice knows its public half. The first team makes
 //! both, and speaks for what is there already.
@@ -27,8 +27,8 @@ use crate::cli::table::Table;
 use crate::cli::{Global, inventory, out};
 use crate::data_dir;
 
-/// How long the first team may take to speak for what is there, in seconds.
-const ADOPTION_SECONDS: i64 = 600;
+/// How long the authority may take to speak for what is there, in seconds.
+pub(super) const ADOPTION_SECONDS: i64 = 600;
 
 /// What `wicker team` takes.
 #[derive(Debug, clap::Args)]
@@ -54,37 +54,11 @@ struct CreateArgs {
 }
 
 #[derive(Debug, clap::Args)]
-struct AuthorityArgs {
+pub(super) struct AuthorityArgs {
     /// The file of the authority's private key; the first `team create` makes it. By default `authority-LATTICE.key` in the
     /// data directory.
     #[arg(long, env = "WICKER_AUTHORITY", value_name = "FILE")]
     authority: Option<PathBuf>,
-}
-
-/// What `wicker token` takes.
-#[derive(Debug, clap::Args)]
-pub struct TokenArgs {
-    /// What to do.
-    #[command(subcommand)]
-    command: TokenCommand,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum TokenCommand {
-    /// Print a token that lets its holder act for a team: a secret, for `--token` or `WICKER_TOKEN`.
-    Issue(IssueArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct IssueArgs {
-    /// The team.
-    #[arg(long, value_name = "NAME")]
-    team: String,
-    /// For how many days it is good, 366 at most.
-    #[arg(long, default_value_t = 30, value_name = "DAYS")]
-    expires: u32,
-    #[command(flatten)]
-    authority: AuthorityArgs,
 }
 
 /// What `wicker teams` takes.
@@ -142,28 +116,6 @@ pub async fn team(args: TeamArgs, global: Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs `wicker token`.
-///
-/// # Errors
-/// There is no such team, or this is not the lattice's authority.
-pub async fn token(args: TokenArgs, global: Global) -> anyhow::Result<ExitCode> {
-    let TokenCommand::Issue(IssueArgs { team, expires, authority }) = args.command;
-    ensure!((1..=366).contains(&expires), "--expires {expires}: a token is good for 1 to 366 days");
-    let session = Session::open(&global).await?;
-    let authority = read_authority(&session, &file(&authority, &global)?).await?;
-    let known = session.store.get::<Team>(&key::team(&team)).await?;
-    known.with_context(|| format!("there is no team `{team}`: wicker team create {team}"))?;
-    let seconds = i64::from(expires) * 86_400;
-    let credential = authority.issue(&session.lattice, &team, (now(), seconds))?;
-    let token = credential.to_secret_text();
-    if session.is_json() {
-        out::json(&serde_json::json!({ "team": team, "token": token, "days": expires }));
-    } else {
-        out::line(&token);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Runs `wicker teams`.
 ///
 /// # Errors
@@ -213,7 +165,8 @@ fn rows(inventory: &Inventory, made: &BTreeMap<String, String>) -> Vec<TeamRow> 
     names.into_iter().map(row).collect()
 }
 
-fn file(args: &AuthorityArgs, global: &Global) -> anyhow::Result<PathBuf> {
+/// Where the authority's key is.
+pub(super) fn file(args: &AuthorityArgs, global: &Global) -> anyhow::Result<PathBuf> {
     if let Some(file) = &args.authority {
         return Ok(file.clone());
     }
@@ -273,7 +226,8 @@ async fn adopt(
     Ok(())
 }
 
-async fn read_authority(session: &Session, file: &Path) -> anyhow::Result<Authority> {
+/// The lattice's authority, from its file.
+pub(super) async fn read_authority(session: &Session, file: &Path) -> anyhow::Result<Authority> {
     let record = session.store.get::<AuthorityRecord>(key::AUTHORITY).await?;
     let record = record.context("the lattice has no teams yet: wicker team create NAME")?.record;
     let shown = file.display();

@@ -50,6 +50,7 @@ impl Control {
             Seen::Export(change) => self.see_export(change),
             Seen::Authority(change) => self.see_authority(change),
             Seen::Approvals(change) => self.see_approvals(change),
+            Seen::Token(change) => self.see_token(change),
             Seen::Component(Change::Current)
             | Seen::Provider(Change::Current)
             | Seen::Placement(Change::Current) => {}

@@ -5,7 +5,7 @@
 
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::ObjectId;
-use wicker_lattice::store::record::{Approvals, Authority};
+use wicker_lattice::store::record::{Approvals, Authority, Token};
 use wicker_lattice::store::{Change, Entry, Record};
 use wicker_lattice::token::digest;
 use wicker_lattice::token::team::Approved;
@@ -21,6 +21,13 @@ const AUTHORITY: &str = "authority";
 pub(super) struct Known {
     authority: bool,
     approvals: bool,
+    tokens: bool,
+}
+
+impl Known {
+    fn is_all(&self) -> bool {
+        self.authority && self.approvals && self.tokens
+    }
 }
 
 impl Control {
@@ -69,6 +76,20 @@ impl Control {
         self.see_held();
     }
 
+    pub(super) fn see_token(&mut self, change: Change<Token>) {
+        match change {
+            Change::Put(entry) => {
+                if let Some(revocation) = entry.record.revocation {
+                    self.trust.revoke(revocation);
+                }
+            }
+            // Who deletes a revocation makes nothing good that was revoked while this host ran.
+            Change::Deleted { .. } => {}
+            Change::Current => self.known.tokens = true,
+        }
+        self.see_held();
+    }
+
     /// Lets through what may be acted on, and holds back the rest.
     pub(super) fn trusted(&mut self, seen: Seen) -> Option<Seen> {
         let (record, object) = match said(&seen) {
@@ -80,7 +101,7 @@ impl Control {
             Said::Nothing => return Some(seen),
         };
         self.held.remove(&record.key);
-        let is_known = self.known.authority && self.known.approvals;
+        let is_known = self.known.is_all();
         let refusal = if is_known { self.trust.refusal(&record) } else { Some(String::new()) };
         let Some(why) = refusal else { return Some(seen) };
         if is_known
@@ -97,7 +118,7 @@ impl Control {
 
     /// Looks again at what was held back.
     fn see_held(&mut self) {
-        if self.known.authority && self.known.approvals {
+        if self.known.is_all() {
             for seen in std::mem::take(&mut self.held).into_values() {
                 self.see(seen);
             }

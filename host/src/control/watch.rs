@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use wicker_lattice::store::key::{self, placements_on};
 use wicker_lattice::store::record::{
     Approvals, Authority, Component, Export, Link, Placement, Provider, Route, Running, Schedule,
+    Token,
 };
 use wicker_lattice::store::{Change, Record};
 
@@ -27,6 +28,8 @@ pub enum Seen {
     Authority(Change<Authority>),
     /// A team's word for a record.
     Approvals(Change<Approvals>),
+    /// A token that was issued.
+    Token(Change<Token>),
     /// An export.
     Export(Change<Export>),
     /// A route.
@@ -46,6 +49,7 @@ pub(super) fn start(member: &Member, inputs: &mpsc::Sender<Input>) {
     follow::<Link>(member, "links", &Link::all(), inputs, Seen::Link);
     follow::<Authority>(member, "authority", key::AUTHORITY, inputs, Seen::Authority);
     follow::<Approvals>(member, "approvals", &Approvals::all(), inputs, Seen::Approvals);
+    follow::<Token>(member, "tokens", &Token::all(), inputs, Seen::Token);
     follow::<Export>(member, "exports", &Export::all(), inputs, Seen::Export);
     follow::<Route>(member, "routes", &Route::all(), inputs, Seen::Route);
     follow::<Schedule>(member, "schedules", &Schedule::all(), inputs, Seen::Schedule);

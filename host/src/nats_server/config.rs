@@ -10,7 +10,7 @@ use super::place::{Place, Role, Trio, bound_for, port_above};
 /// The account that everything is in, where no other is declared; as in NATS itself.
 const ACCOUNT: &str = "$G";
 
-/// Who the servers let in while they form, or are left behind.
+/// Who the servers let in while they form, or are left behind; and to their system account.
 pub(super) const USER: &str = "wicker";
 
 /// A server to be started.
@@ -24,6 +24,8 @@ pub(super) struct ServerConfig {
     pub(super) store: Option<Store>,
     /// What clients must say; `None`: nothing.
     pub(super) password: Option<String>,
+    /// What [`USER`] says to the system account; `None`: nobody is let in there.
+    pub(super) system_password: Option<String>,
     /// How it stands to other machines; `None`: it is open to none.
     pub(super) peers: Option<Peers>,
 }
@@ -87,6 +89,13 @@ impl ServerConfig {
         if let Some(password) = &self.password {
             let password = quoted(password);
             lines.push(format!("authorization {{ user: {USER}, password: {password} }}"));
+        }
+        if let Some(password) = &self.system_password {
+            let password = quoted(password);
+            // Whoever says nothing is in the account of all others, as without this line.
+            lines.push(format!(
+                "accounts {{ $SYS {{ users: [{{ user: {USER}, password: {password} }}] }} }}"
+            ));
         }
         if let Some(peers) = &self.peers {
             lines.extend(peers.leaf_nodes());

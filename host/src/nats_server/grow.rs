@@ -5,6 +5,7 @@
 //! kept is copied, the copy is declared to count, and each machine changes to its new server. Whoever fails before that
 //! word changes nothing; whoever fails after it goes on where it was. See docs/adr/0008.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -164,16 +165,22 @@ async fn candidates(store: &Store, own: ProcessId) -> anyhow::Result<Option<Serv
         machines,
         password: password.reveal().to_owned(),
         is_formed: false,
+        removed: BTreeSet::new(),
     }))
 }
 
 async fn connect(server: &NatsServer, password: &str) -> anyhow::Result<Nats> {
-    let login = Login::User { name: USER.to_owned(), password: Secret::new(password) };
+    login(server.url(), Secret::new(password)).await
+}
+
+/// A connection of [`USER`].
+pub(super) async fn login(url: &str, password: Secret) -> anyhow::Result<Nats> {
+    let login = Login::User { name: USER.to_owned(), password };
     let config = NatsConfig {
         login,
         timeout: CONNECT_TIMEOUT,
         drive: Drive::Runtime,
-        ..NatsConfig::at(server.url())
+        ..NatsConfig::at(url)
     };
     Ok(Nats::connect(config).await?)
 }

@@ -35,6 +35,12 @@ impl JoinSecret {
         &self.0
     }
 
+    /// With what the machines that keep the state log in to the system account of their servers.
+    #[must_use]
+    pub(super) fn system_password(&self) -> String {
+        wicker_lattice::store::digest(format!("wicker system account {}", self.0).as_bytes())
+    }
+
     /// What the authority that signs the machines' certificates is derived from, the same on every machine.
     #[must_use]
     pub fn seed(&self) -> [u8; 32] {

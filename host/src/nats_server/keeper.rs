@@ -11,15 +11,12 @@ use wicker_process::Tasks;
 
 use super::machine::Machine;
 use super::managed::NatsServer;
-use super::place::{Place, Role, SERVERS};
+use super::place::{Place, Role};
 use crate::data_dir::DataDir;
 use crate::member::Member;
 
 /// How often it is looked whether machines have joined, or who keeps the state.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Looks between two at how many copies each stream has.
-const COPIES_EVERY: u32 = 15;
 
 /// What a server that has ended gets before it is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
@@ -41,7 +38,9 @@ pub(super) struct Keeping {
     pub(super) data: Arc<DataDir>,
     pub(super) machine: Machine,
     server: Option<NatsServer>,
-    looks: u32,
+    pub(super) looks: u32,
+    /// Whether everything has been done so that the three are who they are to be.
+    pub(super) is_settled: bool,
     /// Until when the three are not tried again.
     pub(super) waits_until: Option<Instant>,
 }
@@ -51,8 +50,15 @@ impl Keeper {
     #[must_use]
     pub fn start(member: Member, data: Arc<DataDir>, machine: Machine, server: NatsServer) -> Self {
         let (tasks, left) = (Tasks::default(), Arc::new(Mutex::new(None)));
-        let keeping =
-            Keeping { member, data, machine, server: Some(server), looks: 0, waits_until: None };
+        let keeping = Keeping {
+            member,
+            data,
+            machine,
+            server: Some(server),
+            looks: 0,
+            is_settled: false,
+            waits_until: None,
+        };
         let (stopping, leave) = (tasks.clone(), Arc::clone(&left));
         tasks.spawn("nats-server", async move {
             let mut keeping = keeping;
@@ -113,15 +119,7 @@ impl Keeping {
             Some(Role::Alone) => self.grow_if_possible().await,
             Some(Role::Committing(trio)) => self.finish_growing(trio).await,
             Some(Role::Leaf { hubs }) => self.follow(&hubs).await,
-            Some(Role::Server(_)) if self.looks % COPIES_EVERY == 1 => {
-                // What was made meanwhile by those who did not know of the three.
-                match self.member.nats.raise_copies(SERVERS).await {
-                    Ok(0) | Err(_) => {}
-                    Ok(raised) => tracing::info!(raised, "streams are kept by all three machines"),
-                }
-                Ok(())
-            }
-            Some(Role::Server(_)) => Ok(()),
+            Some(Role::Server(trio)) => self.stay(trio).await,
         }
     }
 

@@ -110,6 +110,7 @@ impl Machine {
             client: listen_at(files, self.listen)?,
             store,
             password: None,
+            system_password: self.place.as_ref().and_then(Place::system_password),
             peers: self.place.as_ref().map(|place| peers(data, place)).transpose()?,
         })
     }
@@ -132,6 +133,7 @@ impl Machine {
             client: any_port()?,
             store: Some(Store { folder, is_synced: program.can_sync_always }),
             password: Some(password.to_owned()),
+            system_password: None,
             peers: Some(peers),
         };
         start_beside(data, "forming", &program, &config).await
@@ -157,6 +159,7 @@ impl Machine {
             client: any_port()?,
             store: Some(Store { folder: data.subdir("nats")?, is_synced: false }),
             password: Some(password.to_owned()),
+            system_password: None,
             peers: None,
         };
         start_beside(data, "frozen", &program, &config).await

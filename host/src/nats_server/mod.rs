@@ -6,7 +6,7 @@
 //!
 //! It may be open to other machines: `join_line` is what lets them in, `identity` the certificates between them, `place` what
 //! each is to the others. `config` and `files` write what nats-server reads, `machine` starts it, `managed` is the process,
-//! `keeper` keeps it running, `grow` makes three of one, `binary` finds the program.
+//! `keeper` keeps it running, `grow` makes three of one, `replace` one of the three by another, `binary` finds the program.
 
 mod binary;
 mod config;
@@ -18,6 +18,7 @@ mod keeper;
 mod machine;
 mod managed;
 mod place;
+mod replace;
 
 pub use join_line::JoinLine;
 pub use keeper::Keeper;

@@ -145,6 +145,11 @@ impl Place {
         JoinLine { addresses, secret: self.secret.clone() }
     }
 
+    /// What opens the system account of its server, if it is one of the three: they decide who keeps the state.
+    pub(super) fn system_password(&self) -> Option<String> {
+        matches!(self.role, Role::Server(_)).then(|| self.secret.system_password())
+    }
+
     /// The name or address without the port.
     #[must_use]
     pub fn host(&self) -> &str {

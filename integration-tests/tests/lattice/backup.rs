@@ -1,5 +1,6 @@
 //! A lattice's state goes into a file and comes back, into a lattice that never was.
 
+use integration_tests::load::Load;
 use integration_tests::{TestLattice, eventually};
 use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::Application;
@@ -70,4 +71,33 @@ async fn backup_that_is_damaged_or_in_the_way_changes_nothing() {
         let error = lattice.try_wicker(&["restore", path]).await.unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_go_on_when_jetstream_has_lost_everything_and_a_backup_brings_it_back() {
+    let mut lattice = TestLattice::start().await;
+    let host = lattice.host(&[]).await;
+    for example in ["greeter", "gateway"] {
+        lattice.wicker(&["deploy", &lattice.example(example)]).await;
+    }
+    let file = lattice.folder().join("lattice.backup").display().to_string();
+    lattice.wicker(&["backup", &file]).await;
+    let load = Load::start(&lattice.web, &[host.http], "/greet/Ada", 2);
+    load.flows(50).await;
+    lattice.nats.stop();
+    lattice.nats.lose_everything();
+    lattice.nats.run();
+    load.flows(200).await;
+    eventually("it is restored", || async { lattice.try_wicker(&["restore", &file]).await.ok() })
+        .await;
+    eventually("the host is back in the lattice", || async {
+        let ps = lattice.try_wicker(&["ps"]).await.ok()?;
+        (ps["hosts"].as_array()?.len() == 1).then_some(())
+    })
+    .await;
+    for name in ["greeter", "gateway"] {
+        lattice.wicker(&["wait", name]).await;
+    }
+    load.flows(50).await;
+    assert_eq!(load.finish().await.failures, Vec::<String>::new());
 }

@@ -1,18 +1,10 @@
 //! What was declared is kept running: hosts die, leave and come, versions change, and requests go on.
 
-use std::time::{Duration, Instant};
-
 use integration_tests::{TestHost, TestLattice, eventually, program};
 use wicker_lattice::store::record::{Placement, Progress, ProgressState, Provider, ProviderSource};
 use wicker_lattice::store::{Record as _, key};
 
 use crate::load::Load;
-
-/// The protocol's bound: a lease, a look whether the host answers, a placement and a start.
-const FAILOVER: Duration = Duration::from_secs(5);
-
-/// Hosts killed one after the other; `WICKER_TEST_KILLS` asks for more.
-const KILLS: usize = 4;
 
 fn greeter(image: &str, replicas: usize) -> String {
     format!(
@@ -46,39 +38,6 @@ async fn placed<'a>(lattice: &TestLattice, workers: &'a [TestHost]) -> Vec<&'a T
     let greeters = placements.iter().filter(|entry| entry.record.object.name() == "greeter");
     let hosts: Vec<_> = greeters.map(|entry| entry.record.host).collect();
     workers.iter().filter(|worker| hosts.contains(&worker.process)).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_host_ran_serves_elsewhere_within_the_bound() {
-    let kills = std::env::var("WICKER_TEST_KILLS").ok().and_then(|kills| kills.parse().ok());
-    let lattice = TestLattice::start().await;
-    let edge = lattice.host(&["--label", "role=edge"]).await;
-    let mut workers = vec![
-        lattice.host(&["--label", "role=worker"]).await,
-        lattice.host(&["--label", "role=worker"]).await,
-    ];
-    deploy(&lattice, &version(&lattice, 1), 1).await;
-    lattice.wicker(&["deploy", &lattice.example_on("gateway", "edge")]).await;
-    for _ in 0..kills.unwrap_or(KILLS) {
-        let load = Load::start(&lattice.web, &[edge.http], "/greet/Ada", 4);
-        load.flows(50).await;
-        let victim = placed(&lattice, &workers).await[0].process;
-        let killed = Instant::now();
-        workers.iter().find(|worker| worker.process == victim).unwrap().kill();
-        eventually("it serves elsewhere", || async {
-            let answer = lattice.web.get(edge.http, "/greet/Ada").await.ok()?;
-            let elsewhere = placed(&lattice, &workers).await;
-            let has_moved = elsewhere.iter().any(|worker| worker.process != victim);
-            (answer.status == 200 && has_moved).then_some(())
-        })
-        .await;
-        let took = killed.elapsed();
-        assert!(took <= FAILOVER, "it took {took:?}");
-        load.flows(50).await;
-        load.finish().await;
-        workers.retain(|worker| worker.process != victim);
-        workers.push(lattice.host(&["--label", "role=worker"]).await);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

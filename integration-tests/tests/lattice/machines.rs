@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
-use integration_tests::{LoneHost, TestMachines, eventually, verb};
+use integration_tests::{LoneHost, TestMachines, Web, eventually, verb};
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use wicker_lattice::testing::NatsServer;
 
@@ -100,9 +101,9 @@ async fn three_machines_keep_the_state_and_any_one_of_them_may_be_lost() {
         let js = jetstream_of(&hosts[usize::from(lost)]).await;
         eventually("the machine that came back has everything", || is_whole(&js)).await;
     }
+    let js = replace_the_first(&machines, &mut hosts, &fourth, &deploy).await;
     stop.send(()).unwrap();
     let acknowledged = writing.await.unwrap();
-    let js = jetstream_of(&hosts[0]).await;
     let stream = js.get_stream("WRITTEN").await.unwrap();
     for number in acknowledged {
         let subject = format!("written.{number}");
@@ -111,7 +112,54 @@ async fn three_machines_keep_the_state_and_any_one_of_them_may_be_lost() {
             "{subject} is lost"
         );
     }
+}
+
+/// The first machine is gone for good: the fourth takes its place, and any one of the three may be lost again. Should it
+/// come back all the same, it is attached to them.
+async fn replace_the_first(
+    machines: &TestMachines,
+    hosts: &mut Vec<LoneHost>,
+    fourth: &LoneHost,
+    deploy: &[&str],
+) -> jetstream::Context {
     assert_eq!(machines.role(4).unwrap()["leaf"]["hubs"].as_array().unwrap().len(), 3);
+    let first = machines.address(1);
+    let replace = ["machine", "replace", &first];
+    let refused = verb(fourth, &replace).await.unwrap_err();
+    assert!(refused.contains("stop it first"), "{refused}");
+    hosts.remove(0).lose().await;
+    let replaced = eventually("it is replaced", || async { verb(fourth, &replace).await.ok() });
+    let is_kept = |row: &&Value| row["keeps_state"] == true && row["is_current"] == true;
+    let replaced = replaced.await;
+    let addresses: Vec<_> =
+        replaced.as_array().unwrap().iter().filter(is_kept).map(|row| &row["address"]).collect();
+    assert!(addresses.len() == 3 && !addresses.contains(&&json!(first)), "{replaced}");
+    assert!(machines.role(4).unwrap().get("server").is_some());
+
+    hosts.remove(0).lose().await;
+    eventually("deploying works", || async { verb(fourth, deploy).await.ok() }).await;
+    // Two of the three: nothing can be written, and what runs goes on.
+    hosts.remove(0).lose().await;
+    let web = Web::default();
+    let http = fourth.started["http"].as_str().unwrap().parse().unwrap();
+    for _ in 0..20 {
+        assert_eq!(web.get(http, "/").await.unwrap().status, 200);
+    }
+    for number in [3, 2, 1] {
+        hosts.push(machines.start(number, None).await);
+    }
+    eventually("the replaced machine is attached", || async {
+        machines.role(1)?.get("leaf").map(|_| ())
+    })
+    .await;
+    eventually("it says so itself", || async {
+        let machines = verb(&hosts[2], &["machine", "ls"]).await.ok()?;
+        (machines.as_array()?.iter().filter(is_kept).count() == 3).then_some(())
+    })
+    .await;
+    let js = jetstream_of(fourth).await;
+    eventually("the three have everything", || is_whole(&js)).await;
+    js
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,6 @@ mod images;
 mod isolation;
 mod keep;
 mod languages;
-mod load;
 mod lost;
 mod machines;
 mod many;
@@ -45,3 +44,5 @@ mod up;
 mod verbs;
 mod weights;
 mod wire;
+
+use integration_tests::load;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use integration_tests::load::Load;
 use integration_tests::{TestHost, TestLattice, eventually};
 use rustix::process::Signal;
 use tokio::task::JoinSet;
@@ -100,4 +101,40 @@ async fn drained_host_lets_go_before_the_next_one_begins() {
     lattice.wicker(&["undeploy", "only"]).await;
     eventually("nobody claims it", || async { claim(&lattice).await.is_none().then_some(()) })
         .await;
+}
+
+/// Beside the singleton: what goes on without NATS.
+const HELLO: &str = "
+application: hello
+components: {hello: IMAGE}
+routes: {/hello: hello}
+";
+
+/// How long it lasts decides nothing: `lattice::store::lease` has tests of ten minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn singleton_ends_while_nats_is_away_and_comes_back_with_it_while_all_else_flows() {
+    let mut lattice = TestLattice::start().await;
+    let host = lattice.host(&["--label", "role=worker"]).await;
+    lattice.wicker(&["deploy", &lattice.manifest("only", ONLY)]).await;
+    let image = artifacts::example("hello").display().to_string();
+    let hello = lattice.manifest("hello", &HELLO.replace("IMAGE", &image));
+    lattice.wicker(&["deploy", &hello]).await;
+    let before = instance(&lattice, &host).await.unwrap();
+    let (_, token) = claim(&lattice).await.unwrap();
+    let load = Load::start(&lattice.web, &[host.http], "/hello", 2);
+    load.flows(50).await;
+    lattice.nats.stop();
+    eventually("nobody answers for the singleton", || async {
+        instance(&lattice, &host).await.is_none().then_some(())
+    })
+    .await;
+    eventually("the host says so", || async { host.log().contains("degraded").then_some(()) })
+        .await;
+    load.flows(200).await;
+    lattice.nats.run();
+    let after = eventually("it is back", || instance(&lattice, &host)).await;
+    assert_ne!(after, before, "another instance");
+    assert!(runs_on(&lattice, &host).await > token, "by a later claim");
+    load.flows(50).await;
+    assert_eq!(load.finish().await.failures, Vec::<String>::new(), "local calls flow throughout");
 }

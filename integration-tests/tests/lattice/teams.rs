@@ -4,17 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use integration_tests::{TestHost, TestLattice, eventually};
-use serde_json::json;
 use tokio::time::Instant;
 use wicker_lattice::call::{Call, CallError, Invocation, Invoke, LinkRef, Status};
 use wicker_lattice::id::{CallId, ObjectId, ProcessId};
 use wicker_lattice::nats::{Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
-use wicker_lattice::store::key;
-use wicker_lattice::store::record::Export;
 use wicker_lattice::types::TypeHash;
-
-use crate::load::Load;
 
 const GREETER: &str = "
 application: greeter
@@ -117,50 +112,6 @@ async fn grant_opens_a_link_and_taking_it_back_closes_it_on_both_sides() {
         (events.of("link-opened").len() >= 2).then_some(())
     })
     .await;
-}
-
-/// The protocol's bound: from the acknowledged word that takes a grant back to the last call that is let in.
-const CLOSED_WITHIN: Duration = Duration::from_secs(1);
-
-#[tokio::test(flavor = "multi_thread")]
-async fn grant_that_is_taken_back_lets_no_call_in_after_a_second_and_both_sides_say_so() {
-    let teams = Teams::start().await;
-    let lattice = &teams.lattice;
-    lattice.wicker(&["deploy", &teams.greeter("[front]")]).await;
-    lattice.wicker(&["deploy", &teams.gateway("words/greeter/greet")]).await;
-    let events = lattice.events().await;
-    let greet: ObjectId = "words/greeter/greet".parse().unwrap();
-    let granted = lattice.store.get::<Export>(&key::export(&greet)).await.unwrap().unwrap().record;
-    let revoked = Export { to: Default::default(), ..granted.clone() };
-    let load = Load::start(&lattice.web, &[teams.front.http], "/greet/Ada", 4);
-    let mut closed = Vec::new();
-    for round in 1..=3 {
-        load.flows(50).await;
-        lattice.store.put(&revoked).await.unwrap();
-        let acknowledged = std::time::Instant::now();
-        load.passes(acknowledged + CLOSED_WITHIN).await;
-        eventually("both sides are told", || async {
-            (events.of("link-closed").len() == 2 * round).then_some(())
-        })
-        .await;
-        let refused = "words/greeter/greet is not offered to team `front`";
-        let status = lattice.wicker(&["status", "gateway"]).await;
-        assert!(status.to_string().contains(refused), "the caller's side: {status}");
-        let exports = lattice.wicker(&["exports"]).await;
-        assert_eq!(exports[0]["closed_to"], json!(["front/gateway/gateway"]), "the callee's side");
-        closed.push(acknowledged..std::time::Instant::now());
-        lattice.store.put(&granted).await.unwrap();
-    }
-    load.flows(50).await;
-    let outcome = load.finish().await;
-    let late = outcome.finished.iter().filter(|call| {
-        let is_late = |period: &std::ops::Range<std::time::Instant>| {
-            call.begun > period.start + CLOSED_WITHIN && call.ended < period.end
-        };
-        call.is_accepted && closed.iter().any(is_late)
-    });
-    assert_eq!(late.count(), 0, "no call is let in that begins a second later");
-    assert!(!outcome.failures.is_empty(), "calls were refused meanwhile");
 }
 
 #[tokio::test(flavor = "multi_thread")]

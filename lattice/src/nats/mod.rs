@@ -9,11 +9,13 @@
 
 mod config;
 pub(crate) mod message;
+mod peers;
 mod streams;
 mod thread;
 
 pub use config::{ConnectError, Drive, Login, NatsConfig, Secret, Tls};
 pub use message::{MessageError, PlainMessage, Subscription};
+pub use peers::Keeper;
 pub use streams::StreamError;
 
 use std::fmt;

@@ -36,6 +36,8 @@ pub enum StreamError {
         request: String,
         /// What it said.
         reason: String,
+        /// Its number for that.
+        code: u64,
     },
 }
 
@@ -87,7 +89,7 @@ impl Nats {
             let is_last = chunk.payload.is_empty();
             if chunk.status.is_some_and(|status| status.as_u16() >= 400) {
                 let reason = chunk.description.unwrap_or_else(|| "it broke off".to_owned());
-                return Err(StreamError::Refused { request, reason });
+                return Err(StreamError::Refused { request, reason, code: 0 });
             }
             let taken = send(to.control(), deliver, chunk.payload).await?;
             if is_last {
@@ -146,7 +148,11 @@ fn set_copies(config: &mut Value, copies: usize) {
     }
 }
 
-async fn ask(client: &Client, request: &str, question: &Value) -> Result<Value, StreamError> {
+pub(super) async fn ask(
+    client: &Client,
+    request: &str,
+    question: &Value,
+) -> Result<Value, StreamError> {
     let payload = Bytes::from(question.to_string());
     let answer = send(client, &format!("$JS.API.{request}"), payload).await?;
     read(request, &answer)
@@ -164,7 +170,9 @@ fn read(request: &str, answer: &Message) -> Result<Value, StreamError> {
         serde_json::from_slice(&answer.payload).map_err(|source| silent(request, source))?;
     match value.pointer("/error/description").and_then(Value::as_str) {
         Some(reason) => {
-            Err(StreamError::Refused { request: request.to_owned(), reason: reason.to_owned() })
+            let code = value.pointer("/error/err_code").and_then(Value::as_u64).unwrap_or_default();
+            let (request, reason) = (request.to_owned(), reason.to_owned());
+            Err(StreamError::Refused { request, reason, code })
         }
         None => Ok(value),
     }

@@ -101,6 +101,13 @@ impl Store {
         Some(Self { spec, status, images, fetching: Arc::new(Semaphore::new(FETCHES_MAX)) })
     }
 
+    /// The streams that hold the state of `lattice`.
+    #[must_use]
+    pub fn streams(lattice: &str) -> [String; 3] {
+        let bucket = |kind: &str| format!("KV_wicker_{lattice}_{kind}");
+        [bucket("spec"), bucket("status"), format!("OBJ_wicker_{lattice}_images")]
+    }
+
     async fn check_version(&self, lattice: &str) -> Result<(), OpenError> {
         let ours = Lattice { version: SCHEMA_VERSION };
         match self.create(&ours).await {

@@ -9,7 +9,7 @@ use crate::store::record::Approvals;
 use crate::store::record::{
     Application, Authority, Claim, Component, Export, Host, Lattice, Leader, Link, Machine,
     Placement, Progress, Provider, ProviderProcess, Route, Running, Schedule, Scope, SealedSecret,
-    SecretNames, SecretsKey, Servers, Team, Ticks, Types,
+    SecretNames, SecretsKey, Servers, Team, Ticks, Token, Types,
 };
 
 /// The two key-value buckets of a lattice.
@@ -87,6 +87,12 @@ pub const AUTHORITY: &str = "authority";
 #[must_use]
 pub fn team(name: &str) -> String {
     format!("team.{name}")
+}
+
+/// The key of a token that was issued.
+#[must_use]
+pub fn token(id: &str) -> String {
+    format!("token.{id}")
 }
 
 /// The key of a team's word for the record at `key`.
@@ -213,6 +219,7 @@ record!(Application, Spec, "application", |value| application(&value.team, &valu
 record!(Component, Spec, "component", |value| component(&value.id));
 record!(Provider, Spec, "provider", |value| provider(&value.id));
 record!(Link, Spec, "link", |value| link(&value.source, &value.scope, &value.name));
+record!(Token, Spec, "token", |value| token(&value.id));
 record!(Authority, Spec, "authority", |_value| AUTHORITY.to_owned());
 record!(Team, Spec, "team", |value| team(&value.name));
 #[cfg(feature = "nats")]

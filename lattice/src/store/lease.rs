@@ -231,4 +231,15 @@ mod tests {
         let too_late = tenure.renewed(2, sent + RENEW_EVERY, last);
         assert!(too_late.holds(2, last) && !too_late.holds(1, last), "what was held is lost");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn own_lease_is_lost_once_and_regained_once_however_long_nobody_acknowledges() {
+        for away in [LEASE, Duration::from_secs(600)] {
+            let sent = Instant::now();
+            let tenure = Tenure::new(1, sent);
+            assert!(!tenure.holds(1, sent + away));
+            let back = tenure.renewed(2, sent + away, sent + away);
+            assert!(back.holds(2, sent + away) && !back.holds(1, sent + away));
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::digest::{hex, unhex};
 use super::jwt::{self, Pair, untrusted};
@@ -18,6 +19,11 @@ pub const TEAM_SECONDS_MAX: i64 = 366 * 86_400;
 const TEAM: &str = "wicker-team+jwt";
 
 const APPROVAL: &str = "wicker-approval+jwt";
+
+const REVOCATION: &str = "wicker-revocation+jwt";
+
+/// Bytes of a token's id.
+const ID_BYTES: usize = 8;
 
 /// What a credential's text begins with.
 const CREDENTIAL: &str = "wicker-team:";
@@ -53,6 +59,17 @@ struct Statement {
     sub: String,
     /// See [`super::digest()`].
     digest: String,
+    iat: i64,
+}
+
+/// What the authority says of a token that is good no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revocation {
+    iss: String,
+    /// The token's id.
+    sub: String,
+    aud: String,
     iat: i64,
 }
 
@@ -137,7 +154,58 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// Says that the token `id` is good no more: nothing that it has signed counts from then on.
+    ///
+    /// # Errors
+    /// The key does not sign.
+    pub fn revoke(&self, lattice: &str, id: &str, now: i64) -> Result<String, TokenError> {
+        let (iss, sub) = (self.pair.x.clone(), id.to_owned());
+        self.pair.sign(REVOCATION, &Revocation { iss, sub, aud: audience(lattice), iat: now })
+    }
+}
+
+impl Approval {
+    /// The id of the token by which it was given; `None` where it is none.
+    #[must_use]
+    pub fn token_id(&self) -> Option<String> {
+        jwt::signer(&self.statement, APPROVAL).ok().map(|holder| token_id(&holder))
+    }
+}
+
+/// The id of the token that is bound to a key.
+fn token_id(key: &str) -> String {
+    hex(Sha256::digest(key.as_bytes()).get(..ID_BYTES).unwrap_or_default())
+}
+
+/// The id of the token that a revocation is about, if `authority` has signed it for `lattice`.
+///
+/// # Errors
+/// It has not; why.
+pub fn check_revocation(
+    revocation: &str,
+    (authority, lattice): (&str, &str),
+) -> Result<String, TokenError> {
+    if jwt::signer(revocation, REVOCATION)? != authority {
+        return Err(untrusted("it is not signed by this lattice's authority"));
+    }
+    let claims: Revocation = jwt::read(revocation, &jwt::public(authority)?)?;
+    if claims.iss != authority {
+        return Err(untrusted("it contradicts its key"));
+    }
+    if claims.aud != audience(lattice) {
+        return Err(TokenError::Audience(claims.aud));
+    }
+    Ok(claims.sub)
+}
+
 impl Credential {
+    /// Names it among all tokens, and says nothing of it: who has it cannot act by it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        token_id(&self.pair.x)
+    }
+
     /// The public part.
     #[must_use]
     pub fn token(&self) -> &str {
@@ -287,6 +355,23 @@ mod tests {
         let by = (stranger.authority.public_key(), "default");
         let refused = check_team(example.credential.token(), by, NOW);
         assert!(matches!(refused, Err(TokenError::Untrusted(_))));
+    }
+
+    #[test]
+    fn revocation_names_one_token_and_is_its_authoritys() {
+        let (example, other) = (Example::new(), Example::new());
+        let id = example.credential.id();
+        let approval = example.credential.approve("link.a", "d", NOW).unwrap();
+        assert_eq!((approval.token_id().as_deref(), id.len()), (Some(id.as_str()), 16));
+        let by = (example.authority.public_key(), "default");
+        let revoked = |authority: &Authority, lattice: &str| {
+            check_revocation(&authority.revoke(lattice, &id, NOW).unwrap(), by)
+        };
+        assert_eq!(revoked(&example.authority, "default"), Ok(id.clone()));
+        assert!(matches!(revoked(&other.authority, "default"), Err(TokenError::Untrusted(_))));
+        assert!(matches!(revoked(&example.authority, "other"), Err(TokenError::Audience(_))));
+        let token = example.credential.token();
+        assert!(check_revocation(token, by).is_err(), "a token is no revocation");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::team::{Approved, check_approval};
+use super::team::{Approval, Approved, check_approval, check_revocation};
 use crate::id::DEFAULT_TEAM;
 use crate::store::record::Approvals;
 
@@ -13,6 +13,10 @@ pub struct Trust {
     lattice: String,
     authority: Option<String>,
     approvals: HashMap<String, Approvals>,
+    /// As they were written, true or not.
+    revocations: BTreeSet<String>,
+    /// The ids of tokens that are good no more.
+    revoked: BTreeSet<String>,
     /// By the keys of records.
     good: HashMap<String, BTreeSet<Approved>>,
 }
@@ -21,8 +25,14 @@ impl Trust {
     /// Nothing is known of this lattice yet.
     #[must_use]
     pub fn new(lattice: &str) -> Self {
-        let (approvals, good) = (HashMap::new(), HashMap::new());
-        Self { lattice: lattice.to_owned(), authority: None, approvals, good }
+        Self {
+            lattice: lattice.to_owned(),
+            authority: None,
+            approvals: HashMap::new(),
+            revocations: BTreeSet::new(),
+            revoked: BTreeSet::new(),
+            good: HashMap::new(),
+        }
     }
 
     /// The key of the authority, once there is one.
@@ -34,6 +44,23 @@ impl Trust {
     /// From now on teams speak by what this authority has signed.
     pub fn set_authority(&mut self, key: &str) {
         self.authority = Some(key.to_owned());
+        self.check_all();
+    }
+
+    /// Takes in a revocation. What was acted on goes on; what comes now needs another token's word.
+    pub fn revoke(&mut self, revocation: String) {
+        if self.revocations.insert(revocation) {
+            self.check_all();
+        }
+    }
+
+    fn check_all(&mut self) {
+        if let Some(authority) = &self.authority {
+            let by = (authority.as_str(), self.lattice.as_str());
+            let revoked =
+                self.revocations.iter().filter_map(|each| check_revocation(each, by).ok());
+            self.revoked = revoked.collect();
+        }
         let approvals: Vec<Approvals> = self.approvals.values().cloned().collect();
         self.good.clear();
         approvals.iter().for_each(|each| self.check(each));
@@ -54,7 +81,10 @@ impl Trust {
     fn check(&mut self, approvals: &Approvals) {
         let Some(authority) = &self.authority else { return };
         let by = (authority.as_str(), self.lattice.as_str());
-        let checked = approvals.approvals.iter().filter_map(|approval| {
+        let is_revoked =
+            |approval: &&Approval| approval.token_id().is_some_and(|id| self.revoked.contains(&id));
+        let known = approvals.approvals.iter().filter(|approval| !is_revoked(approval));
+        let checked = known.filter_map(|approval| {
             let checked = check_approval(approval, by);
             let told = checked.inspect_err(
                 |error| tracing::warn!(of = approvals.of, %error, "an approval is none"),
@@ -108,5 +138,22 @@ mod tests {
         assert!(trust.refusal(&record("shop", "d")).is_some(), "its own is gone");
         trust.remove(KEY);
         assert!(trust.refusal(&record("other", "x")).is_some());
+    }
+
+    #[test]
+    fn word_of_a_revoked_token_counts_no_more() {
+        let (authority, stranger) =
+            (Authority::generate().unwrap(), Authority::generate().unwrap());
+        let [leaked, kept] = [(); 2].map(|()| authority.issue("l", "shop", (NOW, 60)).unwrap());
+        let mut trust = Trust::new("l");
+        trust.revoke(authority.revoke("l", &leaked.id(), NOW).unwrap());
+        trust.revoke(stranger.revoke("l", &kept.id(), NOW).unwrap());
+        trust.set_authority(authority.public_key());
+        trust.put(approvals(&leaked, &["d"]));
+        assert!(trust.refusal(&record("shop", "d")).is_some());
+        trust.put(approvals(&kept, &["d"]));
+        assert_eq!(trust.refusal(&record("shop", "d")), None, "a stranger revokes nothing");
+        trust.revoke(authority.revoke("l", &kept.id(), NOW).unwrap());
+        assert!(trust.refusal(&record("shop", "d")).is_some(), "from the moment it is known");
     }
 }

@@ -21,6 +21,22 @@ pub struct Team {
     pub created_at: String,
 }
 
+/// Key `token.<id>`: a token that was issued, for people to see; and whether it is still good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// See [`crate::token::team::Credential::id`].
+    pub id: String,
+    /// For which team.
+    pub team: String,
+    /// When it was issued, RFC 3339.
+    pub issued_at: String,
+    /// For how many days from then.
+    pub days: u32,
+    /// The authority's signed word that it is good no more.
+    #[serde(default)]
+    pub revocation: Option<String>,
+}
+
 /// Key `approval.<key of a record>`: a team's word for what that record says, and for what it said before, to which a
 /// reconciler may go back.
 #[cfg(feature = "nats")]

@@ -84,7 +84,7 @@ pub(super) fn translate(root: &Node, reader: &mut Reader<'_>) -> Node {
     if let Some(spec) = get(root, "spec") {
         wadm.refuse_unknown("spec", spec, &["components", "policies"]);
         for policy in items(get(spec, "policies")) {
-            wadm.no_counterpart(policy.span, "a policy", "secrets are not kept by the lattice");
+            wadm.policy(policy);
         }
         let components = items(get(spec, "components"));
         for component in components {
@@ -255,12 +255,38 @@ impl Wadm<'_, '_> {
 
     fn refuse_secrets(&mut self, secrets: Option<&Node>) {
         for secret in items(secrets) {
+            let name =
+                text(secret, "name").map_or_else(String::new, |name| format!(" `{}`", name.value));
+            let properties = get(secret, "properties");
+            let from = |field: &str, of: &str| {
+                let value = properties.and_then(|node| text(node, field));
+                value.map(|value| format!("{of} `{}`", value.value))
+            };
+            let from: Vec<String> =
+                [from("key", "key"), from("field", "field"), from("policy", "of policy")]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+            let what = match from.is_empty() {
+                true => format!("the secret{name}"),
+                false => format!("the secret{name} ({})", from.join(" ")),
+            };
             self.no_counterpart(
                 secret.span,
-                "a secret",
-                "give it as `config`, where its target reads it",
+                &what,
+                "its backend is not asked from here: give it as `config`, where its target reads it",
             );
         }
+    }
+
+    /// A policy says from which backend secrets come.
+    fn policy(&mut self, policy: &Node) {
+        let part = |field: &str| text(policy, field).map(|part| format!("`{}`", part.value));
+        let what =
+            ["name", "type"].map(part).into_iter().flatten().collect::<Vec<_>>().join(" of ");
+        let what =
+            if what.is_empty() { "a policy".to_owned() } else { format!("the policy {what}") };
+        self.no_counterpart(policy.span, &what, "backends of secrets are not asked from here");
     }
 
     fn refuse_unknown(&mut self, what: &str, node: &Node, known: &[&str]) {

@@ -180,7 +180,12 @@ fn what_has_no_counterpart_is_named_where_it_stands() {
         (
             "spec:\n",
             "spec:\n  policies:\n    - { name: vault }\n",
-            "11:7 a policy has no counterpart here",
+            "11:7 the policy `vault` has no counterpart here",
+        ),
+        (
+            "        image: ghcr.io/acme/mirror:1.2\n",
+            "        image: x\n        secrets: [{ name: token, properties: { policy: vault, key: api } }]\n",
+            "51:19 the secret `token` (key `api` of policy `vault`) has no counterpart here",
         ),
         (
             "requirements: { zone: a }\n",
