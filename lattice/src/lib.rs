@@ -10,6 +10,7 @@ pub mod call;
 pub mod escape;
 pub mod event;
 pub mod export;
+pub mod fence;
 pub mod frame;
 pub mod http;
 pub mod id;

@@ -140,7 +140,7 @@ impl Control {
         if let Some(run) = self.running.remove(id) {
             tracing::warn!("{id} ended: it is a singleton, and this host's lease had run out");
             let handle = run.started.handle;
-            self.parts.member.tasks.spawn_work(async move { handle.drain().await });
+            self.parts.member.tasks.spawn_work(async move { handle.cut_off().await });
         }
     }
 

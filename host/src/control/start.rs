@@ -12,6 +12,7 @@ use wicker_engine::{
     Actor, ActorConfig, Cause, DEFAULT_IDLE, Engine, GrantedSecrets, LoadError, Program,
 };
 use wicker_lattice::call::Invoke;
+use wicker_lattice::fence::Right as _;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::link::Links;
 use wicker_lattice::nats::Nats;
@@ -84,6 +85,14 @@ impl Handle {
             Self::Component(actor) => actor.drain().await,
             Self::Provider(provider) => provider.drain().await,
             Self::Process(process) => process.end().await,
+        }
+    }
+
+    /// Ends what may run elsewhere by now: nothing of it counts any more.
+    pub async fn cut_off(&self) {
+        match self {
+            Self::Process(process) => process.kill().await,
+            Self::Component(_) | Self::Provider(_) => self.drain().await,
         }
     }
 
@@ -205,10 +214,10 @@ impl Starter {
                 self.builtin(name, provider, guard).await.map(Handle::Provider)
             }
             ProviderSource::BuiltinProcess(name) => {
-                self.launcher.launch_builtin(name, provider).await.map(Handle::Process)
+                self.launcher.launch_builtin(name, provider, guard).await.map(Handle::Process)
             }
             ProviderSource::Command(command) => {
-                self.launcher.launch(command, provider).await.map(Handle::Process)
+                self.launcher.launch(command, provider, guard).await.map(Handle::Process)
             }
             ProviderSource::External => {
                 let reason =

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
+use wicker_lattice::fence::Right as _;
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::record::{Claim, Host};
 use wicker_lattice::store::{Record as _, StoreError, key};

@@ -1,10 +1,12 @@
 //! This host's lease by its own clock, for requests to read without a lock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use wicker_lattice::fence::Right;
 use wicker_lattice::store::lease::Tenure;
 
 /// What this host knows of its own lease. Cheap to clone.
@@ -77,15 +79,19 @@ impl OwnLease {
 }
 
 impl Guard {
-    /// Whether nobody else may run it.
+    /// How long it holds yet, unless the lease is renewed.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub fn left(&self) -> Duration {
+        self.lease.tenure.load().left(self.term, Instant::now())
+    }
+}
+
+impl Right for Guard {
+    fn holds(&self) -> bool {
         self.lease.tenure.load().holds(self.term, Instant::now())
     }
 
-    /// The fencing token: higher than that of any claim before.
-    #[must_use]
-    pub fn token(&self) -> u64 {
+    fn token(&self) -> u64 {
         self.token
     }
 }

@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
+use wicker_lattice::fence::Right as _;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::secret::SecretSource;
 use wicker_lattice::store::Record as _;
@@ -25,6 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::config::VARIABLES;
 use crate::data_dir::DataDir;
+use crate::fence::Guard;
 use crate::logs::Logs;
 use crate::member::Member;
 use crate::provider::registrations::Registrations;
@@ -99,9 +101,11 @@ impl Launcher {
         &self,
         name: &str,
         provider: &Provider,
+        guard: Option<&Guard>,
     ) -> Result<Process, Failure> {
         let program = std::env::current_exe().map_err(|error| Failure::lasting(&error))?;
-        self.run(program.into(), vec!["provider".into(), name.into()], provider).await
+        let arguments = vec!["provider".into(), name.into()];
+        self.run((program.into(), arguments), provider, guard).await
     }
 
     /// Launches `command`, and returns when it answers calls.
@@ -112,19 +116,21 @@ impl Launcher {
         &self,
         command: &[String],
         provider: &Provider,
+        guard: Option<&Guard>,
     ) -> Result<Process, Failure> {
         let Some((program, arguments)) = command.split_first() else {
             let reason = format!("{} has an empty command", provider.id);
             return Err(Failure { reason, is_final: true });
         };
-        self.run(program.into(), arguments.iter().map(OsString::from).collect(), provider).await
+        let arguments = arguments.iter().map(OsString::from).collect();
+        self.run((program.into(), arguments), provider, guard).await
     }
 
     async fn run(
         &self,
-        program: OsString,
-        arguments: Vec<OsString>,
+        (program, arguments): (OsString, Vec<OsString>),
         provider: &Provider,
+        guard: Option<&Guard>,
     ) -> Result<Process, Failure> {
         let id = self
             .data
@@ -132,8 +138,12 @@ impl Launcher {
             .map_err(|error| Failure::lasting(error.as_ref()))?;
         let expected = self.registrations.expect(&provider.id, id);
         let (token, registered) = expected.map_err(|error| Failure::passing(&error))?;
+        if let Some(guard) = guard {
+            self.registrations.lend(&provider.id, guard);
+        }
         let secrets = self.secrets_of(provider).await;
-        let line = self.first_line(id, provider, (token, &secrets))?;
+        let told = (token, guard.map(Guard::token), &secrets);
+        let line = self.first_line(id, provider, told)?;
         let mut command = Command::new(&program);
         for variable in VARIABLES {
             // It is told everything by its first line; what the host was told by hand must not count as its flags.
@@ -155,8 +165,16 @@ impl Launcher {
             stdin.write_all(&line).await.map_err(|error| Failure::passing(&error))?;
         }
         let process = self.supervise((id, provider, secrets), child, stdin);
-        let world = shake_hands(&process, &provider.id, registered).await?;
-        let _ = process.0.world.set(world);
+        let registration = shake_hands(&process, &provider.id, registered).await?;
+        if guard.is_some() && !registration.is_fenced {
+            process.kill().await;
+            let reason = format!(
+                "{} cannot be a singleton: its program does not know how to let go; build it with a newer SDK",
+                provider.id
+            );
+            return Err(Failure { reason, is_final: true });
+        }
+        let _ = process.0.world.set(registration.world);
         Ok(process)
     }
 
@@ -165,7 +183,7 @@ impl Launcher {
         &self,
         id: ProcessId,
         provider: &Provider,
-        (token, secrets): (String, &SecretValues),
+        (token, fence, secrets): (String, Option<u64>, &SecretValues),
     ) -> Result<Line, Failure> {
         let data_dir = self.data.provider_dir(&provider.id);
         let launch = Launch {
@@ -180,6 +198,7 @@ impl Launcher {
             host: Some(self.member.process),
             token: Some(token),
             generation: provider.generation,
+            fence,
             log: "info,async_nats=error,wicker_lattice::nats=warn".to_owned(),
             log_json: false,
         };
@@ -243,12 +262,12 @@ impl Launcher {
     }
 }
 
-/// Waits until the process comes back with its token; returns what it serves.
+/// Waits until the process comes back with its token; returns what it says of itself.
 async fn shake_hands(
     process: &Process,
     object: &ObjectId,
     registered: oneshot::Receiver<Registration>,
-) -> Result<World, Failure> {
+) -> Result<Registration, Failure> {
     let failed = |reason| Failure { reason, is_final: false };
     let outcome = tokio::select! {
         // Cancel-safe, both.
@@ -258,7 +277,7 @@ async fn shake_hands(
         }
     };
     match outcome {
-        Ok(Ok(registration)) => Ok(registration.world),
+        Ok(Ok(registration)) => Ok(registration),
         Ok(Err(_)) => Err(failed(format!("{object} was launched anew meanwhile"))),
         Err(_) => Err(failed(format!("{object} did not register within {READY_TIMEOUT:?}"))),
     }
@@ -306,12 +325,18 @@ impl Process {
     pub async fn end(&self) {
         let stdin = self.0.stdin.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(stdin);
-        if timeout(END_TIMEOUT, self.ended()).await.is_err()
-            && let Some(group) = self.0.group
-        {
+        if timeout(END_TIMEOUT, self.ended()).await.is_err() {
             tracing::warn!(process = %self.0.id, "provider did not end in time and is killed");
+            self.kill().await;
+        }
+    }
+
+    /// Ends it at once, with all that it has started.
+    pub async fn kill(&self) {
+        if let Some(group) = self.0.group {
             let _ = kill_process_group(group, Signal::KILL);
         }
+        self.ended().await;
     }
 }
 

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 use wicker_lattice::call::{CallError, Status};
+use wicker_lattice::fence::Right as _;
 use wicker_lattice::id::{ObjectId, ProcessId};
 use wicker_lattice::rpc::Rpc;
 use wicker_lattice::token::{Issuer, TokenError, Verifier};
-use wicker_provider::process::{REGISTER, Registered, Registration};
+use wicker_provider::process::{HOLD, Hold, REGISTER, Registered, Registration};
 
+use crate::fence::Guard;
 use crate::member::Member;
 
 /// Launches that have not been answered yet. Clones share them.
@@ -23,6 +25,8 @@ struct Shared {
     issuer: Issuer,
     verifier: Verifier,
     expected: Mutex<HashMap<ProcessId, oneshot::Sender<Registration>>>,
+    /// By what launched singletons run.
+    lent: Mutex<HashMap<ObjectId, Guard>>,
 }
 
 impl Registrations {
@@ -34,7 +38,8 @@ impl Registrations {
         let issuer = Issuer::generate(member.process)?;
         let mut verifier = Verifier::default();
         verifier.trust(issuer.public_key())?;
-        Ok(Self(Arc::new(Shared { member, issuer, verifier, expected: Mutex::default() })))
+        let (expected, lent) = (Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Shared { member, issuer, verifier, expected, lent })))
     }
 
     /// Answers those that come back.
@@ -44,6 +49,25 @@ impl Registrations {
             let answer = this.register(registration);
             async move { answer }
         });
+        let this = self.clone();
+        rpc.on_query(HOLD, move |hold: Hold| {
+            let left = this.left(&hold);
+            async move { Ok::<u64, CallError>(left) }
+        });
+    }
+
+    /// From now on the process that runs `object` may do so while `guard` holds.
+    pub fn lend(&self, object: &ObjectId, guard: &Guard) {
+        let mut lent = self.0.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        lent.insert(object.clone(), guard.clone());
+    }
+
+    /// For how many milliseconds a process may go on.
+    fn left(&self, hold: &Hold) -> u64 {
+        let lent = self.0.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = lent.get(&hold.object).filter(|guard| guard.token() == hold.token);
+        let left = guard.map(Guard::left).unwrap_or_default();
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A token for `object`, about to be launched as `process`, and its registration once it comes. An older launch of

@@ -6,8 +6,12 @@ use integration_tests::load::Load;
 use integration_tests::{TestHost, TestLattice, eventually};
 use rustix::process::Signal;
 use tokio::task::JoinSet;
+use wicker_lattice::call::Status;
+use wicker_lattice::id::ObjectId;
 use wicker_lattice::store::key;
 use wicker_lattice::store::record::{Claim, RunState};
+
+use crate::teams::ask_at;
 
 /// One warm instance, which says who it is; the next call waits until it is back.
 const ONLY: &str = "
@@ -137,4 +141,56 @@ async fn singleton_ends_while_nats_is_away_and_comes_back_with_it_while_all_else
     assert!(runs_on(&lattice, &host).await > token, "by a later claim");
     load.flows(50).await;
     assert_eq!(load.finish().await.failures, Vec::<String>::new(), "local calls flow throughout");
+}
+
+/// A provider in a process of its own, alone; who calls it is elsewhere.
+const STORES: &str = "
+application: stores
+providers:
+  store: {process: keyvalue-nats, singleton: true, placement: {labels: {role: worker}}}
+components:
+  counter: {image: IMAGE, placement: {labels: {role: edge}}}
+links: {counter: {wasi:keyvalue: store}}
+routes: {/: counter}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn process_of_a_frozen_host_answers_nothing_and_another_host_launches_one() {
+    let lattice = TestLattice::start().await;
+    let edge = lattice.host(&["--label", "role=edge"]).await;
+    let workers = [
+        lattice.host(&["--label", "role=worker"]).await,
+        lattice.host(&["--label", "role=worker"]).await,
+    ];
+    let image = artifacts::example("counter").display().to_string();
+    let manifest = lattice.manifest("stores", &STORES.replace("IMAGE", &image));
+    lattice.wicker(&["deploy", &manifest]).await;
+    let counts = async || {
+        let answer = lattice.web.get(edge.http, "/").await.ok()?;
+        (answer.status == 200).then_some(())
+    };
+    counts().await.unwrap();
+    let store: ObjectId = "default/stores/store".parse().unwrap();
+    let before = lattice.running(&store).await.unwrap().remove(0);
+    let on = workers.iter().position(|host| Some(host.process) == before.host).unwrap();
+    // Its process goes on running: nobody froze that.
+    workers[on].signal(Signal::STOP);
+    eventually("the other host runs it", || async {
+        let running = lattice.running(&store).await?;
+        running.iter().any(|each| each.host == Some(workers[1 - on].process)).then_some(())
+    })
+    .await;
+    eventually("it serves there", &counts).await;
+    let interface = "wasi:keyvalue/store@0.2.0-draft";
+    let source = "default/stores/counter";
+    let left = ask_at(&lattice, before.process, source, store.clone(), interface).await;
+    assert_eq!(left.status, Status::Unavailable, "{left}");
+    assert!(left.message.contains("lease of its host has run out"), "{left}");
+    workers[on].signal(Signal::CONT);
+    eventually("the process of the thawed host is gone", || async {
+        let left = ask_at(&lattice, before.process, source, store.clone(), interface).await;
+        (!left.message.contains("lease of its host")).then_some(())
+    })
+    .await;
+    counts().await.unwrap();
 }

@@ -199,6 +199,17 @@ pub(crate) async fn ask(
 ) -> CallError {
     let target: ObjectId = target.parse().unwrap();
     let process = lattice.running(&target).await.unwrap()[0].process;
+    ask_at(lattice, process, source, target, interface).await
+}
+
+/// As [`ask`], of one certain process.
+pub(crate) async fn ask_at(
+    lattice: &TestLattice,
+    process: ProcessId,
+    source: &str,
+    target: ObjectId,
+    interface: &str,
+) -> CallError {
     let nats = Nats::connect(NatsConfig::at(lattice.nats.url())).await.unwrap();
     let config = RpcConfig::new("test", ProcessId::generate());
     let rpc = Rpc::start(config, &nats, Arc::new(Nothing)).await.unwrap();

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use async_nats::Client;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, UpdateErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
@@ -28,6 +29,7 @@ pub struct Store {
     spec: kv::Store,
     status: kv::Store,
     pub(super) images: ObjectStore,
+    client: Client,
     /// A permit for each image that may be on its way here.
     pub(super) fetching: Arc<Semaphore>,
 }
@@ -87,7 +89,8 @@ impl Store {
             ..Default::default()
         };
         let images = open_images(jetstream, images).await.map_err(failed)?;
-        let store = Self { spec, status, images, fetching: Arc::new(Semaphore::new(FETCHES_MAX)) };
+        let fetching = Arc::new(Semaphore::new(FETCHES_MAX));
+        let store = Self { spec, status, images, client: jetstream.client(), fetching };
         store.check_version(lattice).await?;
         Ok(store)
     }
@@ -98,7 +101,8 @@ impl Store {
         let spec = jetstream.get_key_value(bucket("spec")).await.ok()?;
         let status = jetstream.get_key_value(bucket("status")).await.ok()?;
         let images = jetstream.get_object_store(&bucket("images")).await.ok()?;
-        Some(Self { spec, status, images, fetching: Arc::new(Semaphore::new(FETCHES_MAX)) })
+        let fetching = Arc::new(Semaphore::new(FETCHES_MAX));
+        Some(Self { spec, status, images, client: jetstream.client(), fetching })
     }
 
     /// The streams that hold the state of `lattice`.
@@ -306,7 +310,7 @@ impl Store {
     /// Follows every record that matches `filter`: what is there first, then each change. See [`Watch`].
     #[must_use]
     pub fn watch<R: Record>(&self, filter: &str) -> Watch<R> {
-        Watch::new(self.bucket(R::BUCKET).clone(), filter)
+        Watch::new((self.client.clone(), self.bucket(R::BUCKET).clone()), filter)
     }
 }
 

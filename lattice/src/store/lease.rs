@@ -85,6 +85,12 @@ impl Tenure {
         self.beat
     }
 
+    /// How long it is held yet without a gap since `term` began, if it is not renewed.
+    #[must_use]
+    pub fn left(&self, term: u64, now: Instant) -> Duration {
+        if self.term == term { self.until.saturating_duration_since(now) } else { Duration::ZERO }
+    }
+
     /// Whether the lease is held without a gap since `term` began.
     #[must_use]
     pub fn holds(&self, term: u64, now: Instant) -> bool {

@@ -6,16 +6,22 @@
 use std::collections::VecDeque;
 use std::error::Error as _;
 use std::marker::PhantomData;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_nats::Client;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
 use async_nats::jetstream::kv;
 use futures::StreamExt as _;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::store::entry::{Entry, StoreError, decode};
 use crate::store::key::Record;
+
+/// How long nothing may come before it is looked whether the connection was another one meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest pause before a broken watch is opened again.
 const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -36,7 +42,12 @@ pub enum Change<R> {
 
 /// Records that match one filter, followed.
 pub struct Watch<R> {
+    client: Client,
+    /// How often the client had connected when it was looked at last.
+    connects: u64,
     bucket: kv::Store,
+    /// When the bucket was made that is followed.
+    made: String,
     filter: String,
     messages: Option<Opened>,
     told: VecDeque<Change<R>>,
@@ -51,9 +62,19 @@ struct Opened {
 }
 
 impl<R: Record> Watch<R> {
-    pub(super) fn new(bucket: kv::Store, filter: &str) -> Self {
-        let (filter, pause) = (filter.to_owned(), Duration::ZERO);
-        Self { bucket, filter, messages: None, told: VecDeque::new(), pause, record: PhantomData }
+    pub(super) fn new((client, bucket): (Client, kv::Store), filter: &str) -> Self {
+        let made = bucket.stream.cached_info().created.to_string();
+        Self {
+            connects: connects(&client),
+            client,
+            bucket,
+            made,
+            filter: filter.to_owned(),
+            messages: None,
+            told: VecDeque::new(),
+            pause: Duration::ZERO,
+            record: PhantomData,
+        }
     }
 
     /// The next change. Waits through outages for as long as they last. Cancel-safe.
@@ -104,7 +125,10 @@ impl<R: Record> Watch<R> {
             return Ok(());
         };
         let failed = |source: async_nats::Error| StoreError::unavailable(&self.filter, source);
-        let message = match opened.messages.next().await {
+        let Ok(next) = timeout(LOOK_EVERY, opened.messages.next()).await else {
+            return self.look().await;
+        };
+        let message = match next {
             Some(message) => message.map_err(|error| failed(error.into()))?,
             None => return Err(failed("the consumer ended".into())),
         };
@@ -124,6 +148,23 @@ impl<R: Record> Watch<R> {
         Ok(())
     }
 
+    /// After each reconnect: whether the bucket is still the one that is followed. Where a server has lost it and somebody
+    /// has made it anew, revisions began anew, too, and the consumer would wait for one that does not come.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let connects = connects(&self.client);
+        if connects == self.connects {
+            return Ok(());
+        }
+        let failed = |error| StoreError::unavailable(&self.filter, error);
+        let made = self.bucket.stream.get_info().await.map_err(failed)?.created.to_string();
+        self.connects = connects;
+        if made != self.made {
+            self.made = made;
+            self.messages = None;
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, key: String, revision: u64, message: &async_nats::Message) {
         let is_deletion =
             message.headers.as_ref().is_some_and(|headers| headers.get("KV-Operation").is_some());
@@ -136,6 +177,10 @@ impl<R: Record> Watch<R> {
             Err(error) => warn!(key, error = error.source(), "record skipped: cannot be read"),
         }
     }
+}
+
+fn connects(client: &Client) -> u64 {
+    client.statistics().connects.load(Ordering::Relaxed)
 }
 
 /// Opens a consumer. Takes no watch: a borrowed one could not cross threads while this waits.

@@ -148,7 +148,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Only what runs inside a host can be kept from answering by that host's clock.
+    /// Only what a host runs or launches can be kept from answering.
     fn check_fenced(
         &self,
         manifest: &Manifest,
@@ -158,13 +158,18 @@ impl Batch<'_> {
     ) {
         let name = &provider.name.value;
         let (message, help) = match (&provider.source.value, sharing) {
-            (ProviderSource::Builtin(_), Sharing::Replicable) => return,
+            (
+                ProviderSource::Builtin(_)
+                | ProviderSource::BuiltinProcess(_)
+                | ProviderSource::Command(_),
+                Sharing::Replicable,
+            ) => return,
             (_, Sharing::Exclusive) => {
                 (format!("`{name}` is exclusive: it never moves"), "leave `singleton` out")
             }
-            (_, Sharing::Replicable) => (
-                format!("`{name}` is a process of its own: its host cannot fence it"),
-                "a singleton is a component, or a builtin inside the host",
+            (ProviderSource::External, Sharing::Replicable) => (
+                format!("`{name}` is started by somebody else: no host can fence it"),
+                "a singleton is a component, or a provider that a host runs or launches",
             ),
         };
         problems.error(&manifest.source, provider.source.span, message, help);

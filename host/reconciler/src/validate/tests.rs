@@ -407,7 +407,7 @@ fn component_is_asked_only_what_it_exports() {
 }
 
 #[test]
-fn singleton_runs_on_one_host_and_inside_it() {
+fn singleton_runs_on_one_host_and_by_its_word() {
     let text = |rest: &str| format!("application: a\n{rest}\n");
     for (rest, expected) in [
         (
@@ -415,8 +415,8 @@ fn singleton_runs_on_one_host_and_inside_it() {
             "`x` is a singleton: it runs on one host at most",
         ),
         (
-            "providers: {p: {process: keyvalue-redis, singleton: true}}",
-            "`p` is a process of its own: its host cannot fence it",
+            "providers: {p: {external: true, singleton: true}}",
+            "`p` is started by somebody else: no host can fence it",
         ),
         (
             "providers: {p: {builtin: keyvalue-redb, singleton: true}}",
@@ -427,7 +427,9 @@ fn singleton_runs_on_one_host_and_inside_it() {
         let found = problems(&[&text(rest)], &worlds, &Inventory::default());
         assert!(found[0].contains(expected), "{found:?}");
     }
-    let good = text("providers: {p: {builtin: keyvalue-redis, singleton: true}}");
-    let (desired, _) = check(&[&good], &[], &Inventory::default()).unwrap();
-    assert!(desired[0].providers[0].is_singleton);
+    for source in ["builtin: keyvalue-redis", "process: keyvalue-redis", "command: [./p]"] {
+        let good = text(&format!("providers: {{p: {{{source}, singleton: true}}}}"));
+        let (desired, _) = check(&[&good], &[], &Inventory::default()).unwrap();
+        assert!(desired[0].providers[0].is_singleton);
+    }
 }

@@ -229,6 +229,7 @@ impl Process {
             host: None,
             token: None,
             generation: 0,
+            fence: None,
             log: "info".to_owned(),
             log_json: false,
         };

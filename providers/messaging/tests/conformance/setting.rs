@@ -116,6 +116,7 @@ impl Room {
             host: None,
             token: None,
             generation: 0,
+            fence: None,
             log: "info".to_owned(),
             log_json: false,
         };

@@ -55,6 +55,9 @@ pub struct Launch {
     /// Of the spec that it runs.
     #[serde(default)]
     pub generation: u64,
+    /// The fencing token of a singleton: it runs only while its host lends it the right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
     /// What goes into its log, in `tracing`'s syntax.
     #[serde(default = "default_log")]
     pub log: String,
@@ -259,6 +262,7 @@ fn from_flags(builtin: &Builtin, flags: Flags) -> Result<Launch, LaunchError> {
         host: None,
         token: None,
         generation: 0,
+        fence: None,
         log: flags.log,
         log_json: flags.log_json,
     })

@@ -3,9 +3,10 @@
 //! The same implementation that a host links in: [`run`] starts it, answers calls over NATS, follows its links, writes
 //! its status, and ends it when standard input closes (the host that launched it has gone or wants it to go) or on a
 //! signal, in both cases after the calls under way. [`launch`] is what it is told at its start, [`register`] the
-//! handshake with the host that launched it, [`status`] what it says to the lattice, [`links`] what it hears.
+//! handshake with the host that launched it, `lent` its right to run where it is a singleton, [`status`] what it says to the lattice, [`links`] what it hears.
 
 pub mod launch;
+mod lent;
 pub mod links;
 mod peers;
 pub mod register;
@@ -21,6 +22,7 @@ use tracing::error;
 use wicker_process::telemetry;
 
 pub use launch::{Launch, LaunchError, Started};
+pub use lent::{HOLD, Hold};
 pub use register::{REGISTER, Registered, Registration};
 pub use serve::{ProcessError, serve};
 pub use told::{SecretValues, Told};

@@ -35,6 +35,9 @@ pub struct Registration {
     pub sharing: Sharing,
     /// What it serves.
     pub world: World,
+    /// It runs by the fencing token that it was launched with, and not beyond.
+    #[serde(default)]
+    pub is_fenced: bool,
 }
 
 /// The host's answer to a [`Registration`] that it accepts. A refusal is an error.

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 use wicker_lattice::call::{CallError, Invoke};
 use wicker_lattice::export::Gate;
+use wicker_lattice::fence::{Fenced, Sender};
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
 use wicker_lattice::nats::{ConnectError, Login, Nats, NatsConfig};
 use wicker_lattice::rpc::{Rpc, RpcConfig, RpcError};
@@ -17,6 +18,7 @@ use wicker_process::Tasks;
 use wicker_process::signal::StopSignals;
 
 use super::Launch;
+use super::lent::Lent;
 use super::links::{Follower, Guarded, StoreLinks};
 use super::peers::Peers;
 use super::register::{Registration, register};
@@ -109,10 +111,18 @@ pub async fn serve(
     let peers = Arc::new(Peers::default());
     tasks.spawn("peers", Arc::clone(&peers).follow(store.clone(), tasks.clone()));
     let links = Arc::new(StoreLinks { store: store.clone(), secrets });
-    let instance = start(builtin, &launch, links, (&tasks, Arc::clone(&peers) as _)).await?;
+    let right = right(&launch, &nats, &tasks);
+    let calls: Arc<dyn Invoke> = match &right {
+        Some(right) => Arc::new(Sender::new(Arc::clone(&peers) as _, right.clone())),
+        None => Arc::clone(&peers) as _,
+    };
+    let instance = start(builtin, &launch, links, (&tasks, calls)).await?;
     let gate = Arc::new(Gate::default());
-    let serving: Arc<dyn Invoke> =
-        Arc::new(Guarded { gate: Arc::clone(&gate), instance: Arc::clone(&instance) });
+    let guarded = Arc::new(Guarded { gate: Arc::clone(&gate), instance: Arc::clone(&instance) });
+    let serving: Arc<dyn Invoke> = match right {
+        Some(right) => Arc::new(Fenced::new(guarded, right)),
+        None => guarded,
+    };
     let rpc =
         Rpc::start(RpcConfig::new(launch.lattice.clone(), launch.process), &nats, serving).await?;
     peers.join(rpc.clone());
@@ -124,6 +134,15 @@ pub async fn serve(
     info!(id = %launch.id, "provider drains");
     Serving { rpc, instance, status, tasks }.drain(signals).await;
     Ok(())
+}
+
+/// By what a singleton runs; `None`: it is none.
+fn right(launch: &Launch, nats: &Nats, tasks: &Tasks) -> Option<Lent> {
+    let (token, host) = (launch.fence?, launch.host?);
+    let lent = Lent::new(token);
+    let from = (nats.clone(), launch.lattice.clone(), host);
+    tasks.spawn("right", lent.clone().keep(from, launch.id.clone(), tasks.clone()));
+    Some(lent)
 }
 
 /// Resolves when the provider is to end, for whatever reason.
@@ -239,6 +258,7 @@ async fn join(
             implementation: builtin.name().to_owned(),
             sharing: builtin.sharing(),
             world: instance.world().clone(),
+            is_fenced: launch.fence.is_some(),
         };
         let registered = register(nats, (&launch.lattice, host), &registration).await;
         registered.map_err(ProcessError::Register)?;
