@@ -111,34 +111,33 @@ impl<N: Neighbours> Question<'_, N> {
     }
 
     /// Takes the best host again and again: each replica changes how even the spread is.
-    fn pick<'h>(&self, mut eligible: Vec<&'h HostView>, wanted: usize) -> Picked<'h> {
-        let mut hosts = Vec::new();
-        let mut in_value: BTreeMap<String, usize> = BTreeMap::new();
-        let wishes: BTreeMap<ProcessId, usize> = eligible
-            .iter()
-            .map(|view| (view.host.process, self.wishes_missed(&view.host)))
-            .collect();
-        let score = |view: &HostView, in_value: &BTreeMap<String, usize>| {
+    fn pick<'h>(&self, eligible: Vec<&'h HostView>, wanted: usize) -> Picked<'h> {
+        let seed = rank_seed(self.id);
+        let score = |view: &'h HostView| {
             let process = view.host.process;
-            Score {
-                there_already: in_value.get(self.value(view)).copied().unwrap_or_default(),
+            let score = Score {
+                there_already: 0,
                 is_new: !self.current.contains(&process),
-                wishes_missed: wishes.get(&process).copied().unwrap_or_default(),
+                wishes_missed: self.wishes_missed(&view.host),
                 pressure: view.pressure(),
                 placed: view.placed,
-                rank: rank(self.id, process),
-            }
+                rank: rank(seed, process),
+            };
+            (view, score)
         };
+        let mut left: Vec<(&HostView, Score)> = eligible.into_iter().map(score).collect();
+        let mut hosts = Vec::with_capacity(wanted.min(left.len()));
         while hosts.len() < wanted {
-            let scores = eligible.iter().map(|view| score(view, &in_value)).enumerate();
-            let Some((index, best)) = scores.min_by_key(|(_, score)| *score) else { break };
-            let view = eligible.swap_remove(index);
+            let best = left.iter().enumerate().min_by_key(|(_, (_, score))| score);
+            let Some(index) = best.map(|(index, _)| index) else { break };
+            let (view, score) = left.swap_remove(index);
             if self.spread.over.is_some() {
-                *in_value.entry(self.value(view).to_owned()).or_default() += 1;
+                let value = self.value(view);
+                let same = left.iter_mut().filter(|(other, _)| self.value(other) == value);
+                same.for_each(|(_, score)| score.there_already += 1);
             }
-            hosts.push((view.host.process, best));
+            hosts.push((view.host.process, score));
         }
-        let left = eligible.into_iter().map(|view| (view, score(view, &in_value))).collect();
         Picked { hosts, left }
     }
 
@@ -211,10 +210,15 @@ fn conditions(spread: &Spread, verb: &str) -> String {
     }
 }
 
-/// Decides between equals, differently for each object: FNV-1a over both names.
-fn rank(id: &ObjectId, host: ProcessId) -> u64 {
-    let bytes = id.as_str().bytes().chain(host.to_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// Decides between equals, differently for each object: FNV-1a over both names, of which this is the object's.
+fn rank_seed(id: &ObjectId) -> u64 {
+    hash(0xcbf2_9ce4_8422_2325, id.as_str().as_bytes())
+}
+
+fn rank(seed: u64, host: ProcessId) -> u64 {
+    hash(seed, &host.to_bytes())
+}
+
+fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
