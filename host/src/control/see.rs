@@ -39,7 +39,10 @@ impl Control {
                     self.apply(Event::Unplaced(id));
                 }
             }
-            Seen::Running(Change::Current) => self.clear_leftovers(),
+            Seen::Running(Change::Current) => {
+                self.clear_leftovers();
+                self.say_everything();
+            }
             Seen::Running(change) => {
                 self.say_again(&change);
                 self.changed.places |= self.records.see_running(change);
@@ -146,6 +149,14 @@ impl Control {
         let is_it = |word: &&Running| word.process == own && word.key() == *key;
         let word = self.last_word.values().find(is_it).filter(|_| !self.state.is_draining());
         if let Some(word) = word {
+            self.parts.status.write(StatusWrite::Put(Box::new(word.clone())));
+        }
+    }
+
+    /// Writes everything anew after an outage: what the state may have lost meanwhile nobody tells of.
+    fn say_everything(&self) {
+        let own = self.parts.member.process;
+        for word in self.last_word.values().filter(|word| word.process == own) {
             self.parts.status.write(StatusWrite::Put(Box::new(word.clone())));
         }
     }

@@ -20,8 +20,8 @@ use wicker_lattice::call::{Call, CallError, Invocation, Invoke, Status};
 use wicker_lattice::event::EventKind;
 use wicker_lattice::id::{LISTENER, ObjectId};
 use wicker_lattice::rpc::{Rpc, RpcConfig};
-use wicker_lattice::store::key;
 use wicker_lattice::store::record::{Host as HostRecord, SecretNames};
+use wicker_lattice::store::{StoreError, key};
 
 use crate::bare::Bare;
 use crate::config::{DEFAULT_HTTP, HostConfig, machine_name};
@@ -99,8 +99,7 @@ impl Host {
             Arc::clone(&table),
             Arc::new(move |process| load.load_of(process)),
         ));
-        bare.clear_leftovers().await?;
-        let lease = Lease::take(&member, record(config, &member), &table).await?;
+        let lease = appear(&bare, &member, record(config, &member), &table).await?;
         questions::about_draining(&rpc, &lease);
         let (schedules, told_of) = watch::channel(Arc::default());
         reconcile::start(&member, Schedules::new(&member, Arc::clone(&router), told_of));
@@ -251,6 +250,17 @@ async fn listen(http: Option<SocketAddr>) -> anyhow::Result<Listener> {
         }
     }
     bail!("no free port to answer HTTP on: give one with --http ADDR")
+}
+
+/// Clears up after an earlier life of this host, and takes its lease: others see it from then on.
+async fn appear(
+    bare: &Bare,
+    member: &Member,
+    said: HostRecord,
+    table: &Arc<Table>,
+) -> Result<Lease, StoreError> {
+    nats::patiently(async || bare.clear_leftovers().await).await?;
+    nats::patiently(async || Lease::take(member, said.clone(), table).await).await
 }
 
 /// The lease of a host that does not answer HTTP yet.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tokio::time::{Instant, sleep};
 use wicker_lattice::id::Incarnation;
 use wicker_lattice::nats::{Nats, NatsConfig};
-use wicker_lattice::store::{OpenError, Store};
+use wicker_lattice::store::{OpenError, Store, StoreError};
 use wicker_process::{Clock, Tasks};
 
 use crate::config::HostConfig;
@@ -105,6 +105,24 @@ pub(super) async fn join(
         clock: Clock::system(),
         tasks: Tasks::default(),
     })
+}
+
+/// Tries a step of the start again while the lattice's state does not answer: it may be about to elect who leads it.
+///
+/// # Errors
+/// The step failed for another reason, or longer than an election takes.
+pub(super) async fn patiently<T>(
+    mut step: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let until = Instant::now() + JOIN_TIMEOUT;
+    loop {
+        match step().await {
+            Err(StoreError::Unavailable { .. }) if Instant::now() < until => {
+                sleep(LOOK_EVERY).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Keeps this machine's own server running from now on; and what other machines are started with.

@@ -126,7 +126,7 @@ impl<R: Record> Watch<R> {
         };
         let failed = |source: async_nats::Error| StoreError::unavailable(&self.filter, source);
         let Ok(next) = timeout(LOOK_EVERY, opened.messages.next()).await else {
-            return self.look().await;
+            return Box::pin(self.look()).await;
         };
         let message = match next {
             Some(message) => message.map_err(|error| failed(error.into()))?,

@@ -46,5 +46,5 @@ async fn who_has_not_the_key_reads_nothing_and_is_told_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_under_another_name_opens_as_nothing() {
-    laws::a_record_under_another_name_opens_as_nothing().await;
+    Box::pin(laws::a_record_under_another_name_opens_as_nothing()).await;
 }
