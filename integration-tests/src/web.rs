@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -59,6 +59,16 @@ impl Web {
     ) -> anyhow::Result<Answer> {
         self.send(address, Request::post(format!("http://{address}{path}")).body(Full::new(body))?)
             .await
+    }
+
+    /// Any request, and its whole answer.
+    ///
+    /// # Errors
+    /// As [`Web::get`].
+    pub async fn request(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Bytes>> {
+        let (head, body) = self.0.request(request).await.context("no answer")?.into_parts();
+        let body = body.collect().await.context("the answer broke off")?.to_bytes();
+        Ok(Response::from_parts(head, body))
     }
 
     /// The bytes of the body of `GET http://<address><path>`, counted as they come and thrown away.

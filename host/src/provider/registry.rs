@@ -6,6 +6,8 @@ use wicker_reconciler::inventory::{Builtin as Facts, Builtins};
 /// By name, as manifests and the command line know them.
 static BUILTINS: &[Builtin] = &[
     Builtin::of::<blobstore_fs::Files>(),
+    Builtin::of::<blobstore_nats::Nats>(),
+    Builtin::of::<blobstore_s3::S3>(),
     Builtin::of::<keyvalue_redb::Redb>(),
     Builtin::of::<keyvalue_redis::Redis>(),
     Builtin::of::<keyvalue_nats::Nats>(),
@@ -13,6 +15,7 @@ static BUILTINS: &[Builtin] = &[
     Builtin::of::<messaging_nats::Nats>(),
     Builtin::of::<sql_postgres::Postgres>(),
     Builtin::of::<sql_sqlite::Sqlite>(),
+    Builtin::of::<static_files::StaticFiles>(),
     Builtin::of::<http_client::HttpClient>(),
     Builtin::of::<http_server::HttpServer>(),
 ];

@@ -37,6 +37,7 @@ mod secrets;
 mod shop;
 mod signatures;
 mod singletons;
+mod site;
 mod swap;
 mod teams;
 mod tokens;

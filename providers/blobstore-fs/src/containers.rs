@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use blobstore::PAGE;
 use blobstore::blobs::{Blobs, Error, Found, Object, Page};
+use blobstore::{PAGE, allow};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::fs::{self, File};
@@ -42,9 +42,7 @@ impl Containers {
 
     fn container(&self, container: &str) -> Result<PathBuf, Error> {
         let LinkConfig { prefix, containers } = &self.config;
-        if !containers.is_empty() && !containers.iter().any(|each| each == container) {
-            return Err(Error::Denied(format!("the link does not allow container `{container}`")));
-        }
+        allow(containers, container)?;
         Ok(self.containers.join(file_name(&format!("{prefix}{container}"))?))
     }
 

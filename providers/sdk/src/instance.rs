@@ -3,6 +3,7 @@
 mod renew;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,7 +20,7 @@ use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::release;
 use wicker_lattice::secret::SecretSource;
-use wicker_lattice::store::record::Scope as LinkScope;
+use wicker_lattice::store::record::{Link, Scope as LinkScope};
 use wicker_lattice::types::World;
 use wicker_lattice::value::Handle;
 use wicker_process::Tasks;
@@ -310,6 +311,7 @@ impl<P: Provider> Instance<P> {
                 return Ok(entry);
             }
             let record = self.read_once(call, interface).await?;
+            let record = record.or_else(|| self.of_a_route(call, interface));
             let seen = record.as_ref().map_or(u64::MAX, |record| record.revision);
             let entry = record.and_then(|record| self.note(record));
             match entry {
@@ -321,6 +323,25 @@ impl<P: Provider> Instance<P> {
                 }
             }
         }
+    }
+
+    /// What stands for the link of a caller that has none, where the provider answers routes.
+    fn of_a_route(&self, call: &Scope, interface: &InterfaceKey) -> Option<LinkRecord> {
+        let is_routed = P::ANSWERS_ROUTES
+            && call.link.revision == 0
+            && interface.as_str() == wicker_lattice::http::INTERFACE;
+        let link = || Link {
+            source: call.source.clone(),
+            scope: LinkScope::Interface(interface.clone()),
+            name: call.link.name.as_ref().to_owned(),
+            target: self.id.clone(),
+            split: Vec::new(),
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            timeout_ms: None,
+            idempotent: Vec::new(),
+        };
+        is_routed.then(|| LinkRecord { link: link(), revision: 0 })
     }
 
     async fn read_once(

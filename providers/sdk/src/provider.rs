@@ -32,6 +32,10 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// the network; one that kept that thread for long would delay everybody's messages.
     const IS_BRIEF: bool = false;
 
+    /// Whether it answers requests that a route leads to it, as a component does: calls without a link of their own, which
+    /// are answered as if there were one without config. It exports `wicker:http/handler` then.
+    const ANSWERS_ROUTES: bool = false;
+
     /// What the provider is configured with as a whole. Serde struct with `deny_unknown_fields` and defaults.
     type Config: DeserializeOwned + Send;
 

@@ -35,9 +35,9 @@ pub(super) fn manifest(source: &Source, root: &Node, problems: &mut Problems) ->
     let schedules = reader.section(&fields, "schedules", "a schedule", Reader::schedule);
     // By the file's own keys: an entry with a problem is declared all the same.
     let mut names = fields.names_in("components");
-    reader.routes_lead_to_components(&routes, &names);
     reader.schedules_lead_to_components(&schedules, &names);
     names.extend(fields.names_in("providers"));
+    reader.routes_lead_to_objects(&routes, &names);
     reader.sources_exist(&links, &names);
     reader.exports_lead_to_objects(&exports, &names);
     Some(Manifest {
@@ -111,7 +111,7 @@ impl Reader<'_> {
         }
     }
 
-    fn routes_lead_to_components(&mut self, routes: &[Route], names: &[&str]) {
+    fn routes_lead_to_objects(&mut self, routes: &[Route], names: &[&str]) {
         let all = routes
             .iter()
             .flat_map(|route| route.targets.iter().map(move |target| (route, &target.name)));
@@ -119,7 +119,7 @@ impl Reader<'_> {
             if !names.contains(&target.value.as_str()) {
                 let name = route::print(host.as_deref(), path);
                 let message = format!(
-                    "the route {name} leads to `{}`, which is no component here",
+                    "the route {name} leads to `{}`, which is no component or provider here",
                     target.value
                 );
                 self.error(

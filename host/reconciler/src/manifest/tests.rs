@@ -106,8 +106,8 @@ fn all_problems_are_reported_at_once_with_their_places() {
             "15:5 `keyvalue` is not an interface or package | write it as wasi:keyvalue or wasi:keyvalue/store@0.2.0",
             "16:3 `wen` has links but is no component or provider here | known: api, store, api",
             "20:3 `http://x/` is not a route | leave the scheme away: HOST/PATH, /PATH or HOST",
-            "21:6 the route / leads to `apj`, which is no component here | did you mean `api`?",
-            "22:7 the route /y leads to `stor`, which is no component here | known: api",
+            "21:6 the route / leads to `apj`, which is no component or provider here | did you mean `api`?",
+            "22:7 the route /y leads to `stor`, which is no component or provider here | did you mean `store`?",
         ]
     );
 }

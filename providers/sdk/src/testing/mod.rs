@@ -11,6 +11,7 @@
 
 mod postgres;
 mod process;
+mod s3;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use wicker_process::Tasks;
 
 pub use self::postgres::PostgresServer;
 pub use self::process::{Process, become_provider};
+pub use self::s3::S3Server;
 
 use crate::link::NoLinkSource;
 use crate::{
