@@ -9,12 +9,23 @@ impl TestLattice {
     ///
     /// # Panics
     /// There is no such example, or it does not build.
-    #[expect(clippy::expect_used, reason = "a test without its files cannot go on")]
     pub fn example(&self, name: &str) -> String {
+        self.example_of(name, &[name])
+    }
+
+    /// [`TestLattice::example`] of several packages.
+    ///
+    /// # Panics
+    /// As there.
+    #[expect(clippy::expect_used, reason = "a test without its files cannot go on")]
+    pub fn example_of(&self, name: &str, packages: &[&str]) -> String {
         let folder = self.folder().join(name);
         std::fs::create_dir_all(&folder).expect("a folder for the example");
-        std::fs::copy(artifacts::example(name), folder.join(format!("{name}.wasm")))
-            .expect("the component");
+        for package in packages {
+            let built = artifacts::example(package);
+            let file = built.file_name().expect("a component has a name");
+            std::fs::copy(&built, folder.join(file)).expect("the component");
+        }
         let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join(format!("../examples/{name}/wicker.yaml"));
         std::fs::copy(manifest, folder.join("wicker.yaml")).expect("the manifest");

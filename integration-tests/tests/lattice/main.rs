@@ -17,6 +17,7 @@ mod databases;
 mod degraded;
 mod examples;
 mod failover;
+mod gallery;
 mod generations;
 mod images;
 mod isolation;
