@@ -16,7 +16,7 @@ const ROUNDS: usize = 5;
 pub(crate) async fn measure() -> Result<()> {
     let guest = artifacts::guest("command");
     let mut wicker = Command::new(program());
-    wicker.arg("run").arg(&guest).args(["fib", "42"]);
+    wicker.arg("run").arg(&guest).args(["--", "fib", "42"]);
     let mut wasmtime = Command::new("wasmtime");
     wasmtime.arg("run").arg(&guest).args(["fib", "42"]);
     let ours = time(&mut wicker)?;

@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
 use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -34,6 +33,7 @@ pub(crate) struct Activity {
     /// Frames flow without requests, so bytes do not mean that one is on its way.
     pub(crate) is_http2: AtomicBool,
     order: AtomicU8,
+    should_rest: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -66,6 +66,27 @@ impl Activity {
         self.waker.wake();
     }
 
+    /// Asks the connection to give up what it does not need until the next request comes.
+    pub(crate) fn ask_to_rest(&self) {
+        self.should_rest.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Whether it was asked to rest, and can: nothing is in flight, neither in nor out. Asked once, answered once.
+    pub(crate) fn takes_rest(&self) -> bool {
+        self.should_rest.load(Relaxed)
+            && self.should_rest.swap(false, Ordering::Acquire)
+            && self.in_flight.load(Relaxed) == 0
+            && !self.is_write_blocked.load(Relaxed)
+            && self.read.load(Relaxed) == self.read_at_end.load(Relaxed)
+    }
+
+    /// Whether it was asked and has not answered yet.
+    #[cfg(test)]
+    pub(crate) fn is_asked_to_rest(&self) -> bool {
+        self.should_rest.load(Relaxed)
+    }
+
     /// The order, and a wake-up when it changes.
     pub(crate) fn poll_order(&self, cx: &Context<'_>) -> Order {
         self.waker.register(cx.waker());
@@ -92,22 +113,16 @@ impl Drop for InFlight {
     }
 }
 
-/// A stream whose bytes are counted, and of which the first were read already.
+/// A stream whose bytes are counted.
 #[derive(Debug)]
 pub(crate) struct Counted<S> {
     inner: S,
     activity: Arc<Activity>,
-    first: Bytes,
 }
 
 impl<S> Counted<S> {
     pub(crate) fn new(inner: S, activity: Arc<Activity>) -> Self {
-        Self { inner, activity, first: Bytes::new() }
-    }
-
-    /// Gives back what was read to find out what protocol this is.
-    pub(crate) fn unread(&mut self, first: Bytes) {
-        self.first = first;
+        Self { inner, activity }
     }
 }
 
@@ -122,12 +137,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.first.is_empty() {
-            let n = self.first.len().min(buffer.remaining());
-            buffer.put_slice(self.first.get(..n).unwrap_or_default());
-            self.first.advance(n);
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
         add(&self.activity.read, buffer.filled().len() - before);

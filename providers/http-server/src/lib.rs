@@ -24,6 +24,7 @@ mod roster;
 pub mod routes;
 mod service;
 mod tls;
+mod unread;
 
 pub use config::{Config, Forwarded, Limits, Tls};
 pub use listener::{DrainError, ListenError, Listener, Server};

@@ -13,6 +13,10 @@ use tokio::time::Instant;
 use crate::activity::{Activity, Order};
 use crate::config::Limits;
 
+/// How long a connection waits for its next request before it is asked to rest. That costs the next request some
+/// microseconds, so it is long beside them.
+const REST_AFTER: Duration = Duration::from_millis(500);
+
 /// The open connections of one listener.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
@@ -36,6 +40,8 @@ struct Watched {
     phase: Phase,
     progress: u64,
     since: Instant,
+    /// It was asked to rest since.
+    was_asked: bool,
 }
 
 /// What a connection waits for.
@@ -76,6 +82,7 @@ impl Roster {
             phase: Phase::Head,
             progress: 0,
             since: now,
+            was_asked: false,
         };
         open.connections.insert(key, watched);
         drop(open);
@@ -144,7 +151,15 @@ impl Watched {
         let (phase, progress) = phase(&self.activity);
         if (phase, progress) != (self.phase, self.progress) {
             (self.phase, self.progress, self.since) = (phase, progress, now);
+            self.was_asked = false;
             return None;
+        }
+        let waited = now.duration_since(self.since);
+        // The other protocol's connections rest on their own: their buffers are small.
+        let can_rest = phase == Phase::Idle && !self.activity.is_http2.load(Relaxed);
+        if can_rest && !self.was_asked && waited >= REST_AFTER {
+            self.was_asked = true;
+            self.activity.ask_to_rest();
         }
         let (limit, order) = match phase {
             Phase::Head => (limits.header_timeout, Order::Cut),
@@ -156,7 +171,7 @@ impl Watched {
             Phase::Upload | Phase::Download => (limits.stall_timeout, Order::Cut),
             Phase::Target => return None,
         };
-        (now.duration_since(self.since) >= limit).then_some(order)
+        (waited >= limit).then_some(order)
     }
 }
 
@@ -236,6 +251,25 @@ mod tests {
         assert_eq!(case.after(60), Order::Serve);
         assert_eq!(case.after(20), Order::Close);
         assert_eq!(case.after(31), Order::Cut, "a client that keeps it open is not waited for");
+    }
+
+    #[tokio::test]
+    async fn idle_connection_is_asked_to_rest_once_and_one_with_something_under_way_does_not() {
+        let mut case = case();
+        let activity = Arc::clone(&case.entry.activity);
+        drop(InFlight::start(&activity));
+        case.after(1);
+        assert!(activity.takes_rest());
+        case.after(5);
+        assert!(!activity.takes_rest(), "it rests already");
+        drop(InFlight::start(&activity));
+        case.after(1);
+        activity.read.fetch_add(1, Relaxed);
+        assert!(!activity.takes_rest(), "a head is on its way");
+        drop(InFlight::start(&activity));
+        case.after(1);
+        let _request = InFlight::start(&activity);
+        assert!(!activity.takes_rest(), "a request is in flight");
     }
 
     #[tokio::test]
