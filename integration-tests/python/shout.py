@@ -6,11 +6,14 @@
 
 import asyncio
 import json
+import pathlib
 import sys
 
 import nats
 
-from process import Failed, Process
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "providers/sdk-python"))
+
+from wicker_provider.process import Failed, Process  # noqa: E402
 
 INTERFACE = "wicker:sample/shout@1"
 SHOUT = "func(text:string,times:u8,)->result<string,string>"

@@ -1,10 +1,12 @@
 """The golden vectors of `lattice/tests/golden`, read and written from here."""
 
 import pathlib
+import sys
 import unittest
 
-import frames
-import values
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "providers/sdk-python"))
+
+from wicker_provider import frames, values, wit  # noqa: E402
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "lattice" / "tests" / "golden"
 
@@ -28,6 +30,14 @@ class Vectors(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(values.type_hash(form).hex(), golden)
                 values.signature(form)
+
+    def test_forms_are_read_from_wit(self):
+        expected = {name: form for name, form, _ in vectors("types.txt")}
+        found = {}
+        for file in (GOLDEN / "sample.wit", GOLDEN.parents[2] / "wit/wicker-http/handler.wit"):
+            for functions in wit.read(file.read_text()).values():
+                found |= functions
+        self.assertEqual(found, expected)
 
     def test_names(self):
         for name, token in vectors("escape.txt"):

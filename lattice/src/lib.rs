@@ -18,6 +18,7 @@ pub mod interface;
 pub mod link;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod network;
 pub mod release;
 #[cfg(feature = "nats")]
 pub mod rpc;

@@ -83,7 +83,7 @@ pub fn default_provider(import: &InterfaceName) -> Option<&'static str> {
     }
     match (import.namespace.as_str(), import.package.as_str()) {
         ("wasi", "keyvalue") => Some("keyvalue-redb"),
-        ("wasmcloud" | "wicker", "messaging") => Some("messaging-nats"),
+        ("wasmcloud" | "wicker", "messaging") => Some("messaging-memory"),
         ("wicker", "sql") => Some("sql-sqlite"),
         ("wasi" | "wicker", "blobstore") => Some("blobstore-fs"),
         _ => None,

@@ -58,6 +58,7 @@ pub async fn run(args: Args, global: Global) -> anyhow::Result<ExitCode> {
             .iter()
             .map(|text| directory(text))
             .collect::<anyhow::Result<_>>()?,
+        network: Vec::new(),
     };
     let actor = Actor::new(&engine, program, config, Arc::new(Links::default()))
         .map_err(|error| anyhow::Error::new(error).context(format!("cannot run {shown}")))?;

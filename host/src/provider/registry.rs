@@ -12,10 +12,13 @@ static BUILTINS: &[Builtin] = &[
     Builtin::of::<keyvalue_redis::Redis>(),
     Builtin::of::<keyvalue_nats::Nats>(),
     Builtin::of::<keyvalue_postgres::Postgres>(),
+    Builtin::of::<messaging_memory::Memory>(),
+    Builtin::of::<messaging_mqtt::Mqtt>(),
     Builtin::of::<messaging_nats::Nats>(),
     Builtin::of::<sql_postgres::Postgres>(),
     Builtin::of::<sql_sqlite::Sqlite>(),
     Builtin::of::<static_files::StaticFiles>(),
+    Builtin::of::<tcp_listener::TcpListener>(),
     Builtin::of::<http_client::HttpClient>(),
     Builtin::of::<http_server::HttpServer>(),
 ];

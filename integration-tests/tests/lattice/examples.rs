@@ -29,3 +29,30 @@ async fn counter_counts_and_remembers_over_a_restart() {
     .await;
     assert_eq!(again, "4");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nightly_keeps_a_page_at_its_time_and_shows_it() {
+    let lattice = TestLattice::start().await;
+    let host = lattice.host(&[&lattice.example("hello")]).await;
+    let manifest = lattice.example("nightly");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("127.0.0.1:8000", &host.http.to_string())).unwrap();
+    lattice.wicker(&["deploy", &manifest]).await;
+    let status = lattice.wicker(&["status", "nightly"]).await;
+    let schedule = &status["applications"][0]["schedules"][0];
+    assert_eq!(schedule["timing"]["cron"]["expression"], "0 3 * * *");
+    // Nobody waits for the night.
+    let soon = "schedules: { nightly: { cron: null, zone: null, every: 1s } }\n";
+    let overlay = lattice.manifest("soon", soon);
+    lattice.wicker(&["deploy", &manifest, "--overlay", &overlay]).await;
+    let name = eventually("a page is kept", || async {
+        let answer = lattice.web.get(host.http, "/nightly").await.ok()?;
+        let first = answer.text().lines().next()?.to_owned();
+        (answer.status == 200).then_some(first)
+    })
+    .await;
+    let page = lattice.web.get(host.http, &format!("/nightly/{name}")).await.unwrap();
+    assert_eq!((page.status.as_u16(), page.text().as_str()), (200, "Hello from a component!"));
+    let missing = lattice.web.get(host.http, "/nightly/other").await.unwrap();
+    assert_eq!(missing.status, 404);
+}

@@ -13,6 +13,7 @@ mod backup;
 mod blobs;
 mod bodies;
 mod compose;
+mod connections;
 mod databases;
 mod degraded;
 mod examples;

@@ -5,12 +5,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_nats::Subscriber as Subscribed;
 use futures::StreamExt as _;
 use futures::stream::select_all;
-use messaging::{Delivery, Outcome, Subscriber};
+use messaging::{Delivery, Drops, Outcome, Subscriber};
 use tokio::sync::Semaphore;
 use wicker_process::Tasks;
 use wicker_provider::ProviderError;
@@ -52,7 +51,7 @@ struct Deliveries {
     subscriber: Subscriber,
     link: Arc<Link>,
     turns: Arc<Semaphore>,
-    dropped: Arc<AtomicU64>,
+    dropped: Arc<Drops>,
     tasks: Tasks,
 }
 
@@ -91,17 +90,8 @@ impl Deliveries {
             if let Outcome::Failed(why) | Outcome::NotCalled(why) =
                 subscriber.deliver(delivery).await
             {
-                count(&dropped, &link, &why);
+                dropped.count(&link, &why);
             }
         });
-    }
-}
-
-/// Says it the first time, and whenever it has become twice as many.
-fn count(dropped: &AtomicU64, link: &Link, why: &str) {
-    let dropped = dropped.fetch_add(1, Ordering::Relaxed) + 1;
-    if dropped.is_power_of_two() {
-        let (name, target) = (&link.name, &link.target);
-        tracing::warn!(link = name, %target, dropped, "message was not handled and is dropped: {why}");
     }
 }

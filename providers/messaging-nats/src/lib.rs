@@ -68,7 +68,7 @@ impl Provider for Nats {
     }
 
     async fn link(&self, _link: &Link, config: LinkConfig) -> Result<Sender, ProviderError> {
-        subject::check_allowed(&config.subjects)?;
+        config.subjects.iter().try_for_each(|each| messaging::subject::check_pattern(each))?;
         Ok(Sender::new(self.client.clone(), self.jetstream.clone(), config))
     }
 

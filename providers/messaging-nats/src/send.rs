@@ -30,10 +30,7 @@ impl Sender {
 
     fn check(&self, message: &Message) -> Result<(), Failure> {
         subject::check(&message.subject)?;
-        if !subject::is_allowed(&message.subject, &self.config.subjects) {
-            let subject = &message.subject;
-            return Err(Failure::Denied(format!("the link does not allow `{subject}`")));
-        }
+        messaging::subject::check_allowed(&message.subject, &self.config.subjects)?;
         message.reply_to.as_deref().map_or(Ok(()), subject::check)?;
         let limit = self.client.max_payload();
         let headers: usize =

@@ -1,14 +1,17 @@
 //! Messages for any broker: a backend implements [`Broker`] and serves `wasmcloud:messaging` and `wicker:messaging`; what
 //! comes in at it goes to a [`Subscriber`], whichever of the two the component was built for.
 //!
-//! Refuses to know when to deliver again: that is the backend's, which has the message.
+//! When to deliver again is the backend's to know, which has the message; for those that have it only once there is [`Retry`].
 
 pub mod broker;
+mod retry;
+pub mod subject;
 mod subscriber;
 pub mod wasmcloud;
 pub mod wicker;
 
 pub use broker::{Broker, Failure, Message};
+pub use retry::{Drops, End, Retry, dead_letter};
 pub use subscriber::{Delivery, Outcome, Subscriber};
 use wicker_provider::Interfaces;
 

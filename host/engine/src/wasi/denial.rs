@@ -18,6 +18,8 @@ pub(crate) enum Denial<'a> {
     Socket,
     /// It asked for the address of a host name.
     Lookup,
+    /// It used a socket in a way that is not granted; which entry would grant it, if one could.
+    Address(Option<&'a str>),
     /// It sent an HTTP request that no link carries; the text says what would.
     Http(&'a str),
 }
@@ -34,6 +36,7 @@ impl Denial<'_> {
             Self::Socket => 4,
             Self::Lookup => 8,
             Self::Http(_) => 16,
+            Self::Address(_) => 32,
         }
     }
 }
@@ -51,12 +54,18 @@ impl fmt::Display for Denial<'_> {
             ),
             Self::Socket => f.write_str(
                 "denied: a socket. Components have none: the network is reached through links, HTTP through \
-                 wasi:http (wicker link set SOURCE wasi:http http-client)",
+                 wasi:http (wicker link set SOURCE wasi:http http-client); in the manifest this would grant \
+                 sockets: grants.network: [tcp://HOST:PORT]",
             ),
             Self::Lookup => f.write_str(
                 "denied: looking up a host name. Components have no sockets: the network is reached through links, \
-                 HTTP through wasi:http (wicker link set SOURCE wasi:http http-client)",
+                 HTTP through wasi:http (wicker link set SOURCE wasi:http http-client); in the manifest this \
+                 would grant it: grants.network: [tcp://NAME:PORT]",
             ),
+            Self::Address(Some(entry)) => {
+                write!(f, "denied: a socket to elsewhere. In the manifest this would grant it: grants.network: [{entry}]")
+            }
+            Self::Address(None) => f.write_str("denied: a socket that others connect to. No grant gives one"),
             Self::Http(help) => write!(f, "denied: an outgoing HTTP request. {help}"),
         }
     }

@@ -4,12 +4,14 @@
 //! Versions: a definition at 0.2.12 serves every 0.2.x, so only the newest is linked.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::filesystem::types as files;
 use wasmtime_wasi::p2::bindings::{LinkOptions, filesystem, io, sockets};
+use wasmtime_wasi::sockets::WasiSocketsView as _;
 use wasmtime_wasi::{p2, p3};
 use wasmtime_wasi_http::p3::bindings::http::client;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
@@ -131,30 +133,79 @@ fn open_at(
     }
 }
 
-/// Refuses before a socket of the host is made.
+/// Whether the component of this store has sockets at all; where it has none that is said.
+fn has_sockets(store: &StoreContextMut<'_, Guest>, denial: Denial<'_>) -> bool {
+    let is_any = store.data().template().network().is_any();
+    if !is_any {
+        deny(store, denial);
+    }
+    is_any
+}
+
+/// Refuses before a socket of the host is made, where none is granted.
 fn deny_sockets(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     use sockets::network::{ErrorCode, IpAddressFamily, Network};
-    type Refused<T> = (Result<Resource<T>, ErrorCode>,);
+    use sockets::tcp_create_socket::Host as _;
+    use sockets::udp_create_socket::Host as _;
+    type Made<T> = (Result<Resource<T>, ErrorCode>,);
 
     let mut tcp = linker.instance(&format!("wasi:sockets/tcp-create-socket@{V2}"))?;
-    tcp.func_wrap("create-tcp-socket", |store, (_,): (IpAddressFamily,)| {
-        deny(&store, Denial::Socket);
-        let refused: Refused<p2::TcpSocket> = (Err(ErrorCode::AccessDenied),);
-        Ok(refused)
-    })?;
+    tcp.func_wrap(
+        "create-tcp-socket",
+        |mut store: StoreContextMut<'_, Guest>, (family,): (IpAddressFamily,)| {
+            if !has_sockets(&store, Denial::Socket) {
+                return Ok::<Made<p2::TcpSocket>, _>((Err(ErrorCode::AccessDenied),));
+            }
+            match store.data_mut().sockets().create_tcp_socket(family) {
+                Ok(socket) => Ok((Ok(socket),)),
+                Err(error) => Ok((Err(error.downcast()?),)),
+            }
+        },
+    )?;
     let mut udp = linker.instance(&format!("wasi:sockets/udp-create-socket@{V2}"))?;
-    udp.func_wrap("create-udp-socket", |store, (_,): (IpAddressFamily,)| {
-        deny(&store, Denial::Socket);
-        let refused: Refused<p2::UdpSocket> = (Err(ErrorCode::AccessDenied),);
-        Ok(refused)
-    })?;
+    udp.func_wrap_async(
+        "create-udp-socket",
+        |mut store: StoreContextMut<'_, Guest>, (family,): (IpAddressFamily,)| {
+            Box::new(async move {
+                if !has_sockets(&store, Denial::Socket) {
+                    return Ok::<Made<p2::UdpSocket>, _>((Err(ErrorCode::AccessDenied),));
+                }
+                match store.data_mut().sockets().create_udp_socket(family).await {
+                    Ok(socket) => Ok((Ok(socket),)),
+                    Err(error) => Ok((Err(error.downcast()?),)),
+                }
+            })
+        },
+    )?;
     let mut lookup = linker.instance(&format!("wasi:sockets/ip-name-lookup@{V2}"))?;
-    lookup.func_wrap("resolve-addresses", |store, (_, _): (Resource<Network>, String)| {
-        deny(&store, Denial::Lookup);
-        let refused: Refused<sockets::ip_name_lookup::ResolveAddressStream> =
-            (Err(ErrorCode::AccessDenied),);
-        Ok(refused)
-    })
+    lookup.func_wrap_async(
+        "resolve-addresses",
+        |store: StoreContextMut<'_, Guest>, (network, name): (Resource<Network>, String)| {
+            Box::new(resolve(store, network, name))
+        },
+    )
+}
+
+type Resolved = (
+    Result<Resource<sockets::ip_name_lookup::ResolveAddressStream>, sockets::network::ErrorCode>,
+);
+
+/// Resolves a name that is granted, and no other.
+async fn resolve(
+    mut store: StoreContextMut<'_, Guest>,
+    network: Resource<sockets::network::Network>,
+    name: String,
+) -> wasmtime::Result<Resolved> {
+    use sockets::ip_name_lookup::Host as _;
+    let template = Arc::clone(store.data().template());
+    if !template.network().is_any() || template.network().resolve(&name).await.is_none() {
+        template.deny(Denial::Lookup);
+        return Ok((Err(sockets::network::ErrorCode::AccessDenied),));
+    }
+    match store.data_mut().sockets().resolve_addresses(network, name) {
+        Ok(stream) => Ok((Ok(stream),)),
+        Err(error) => Ok((Err(error.downcast()?),)),
+    }
 }
 
 /// [`deny_files`] for WASI 0.3.
@@ -175,28 +226,61 @@ fn deny_sockets_async(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     use p3::bindings::sockets::ip_name_lookup;
     use p3::bindings::sockets::types::{ErrorCode, IpAddress, IpAddressFamily};
     use wasmtime_wasi::sockets::{TcpSocket, UdpSocket};
-    type Refused<T> = (Result<Resource<T>, ErrorCode>,);
-    type Unknown = (Result<Vec<IpAddress>, ip_name_lookup::ErrorCode>,);
+    type Made<T> = (Result<Resource<T>, ErrorCode>,);
+    type Found = (Result<Vec<IpAddress>, ip_name_lookup::ErrorCode>,);
 
     let mut types = linker.instance(&format!("wasi:sockets/types@{V3}"))?;
-    types.func_wrap("[static]tcp-socket.create", |store, (_,): (IpAddressFamily,)| {
-        deny(&store, Denial::Socket);
-        let refused: Refused<TcpSocket> = (Err(ErrorCode::AccessDenied),);
-        Ok(refused)
-    })?;
-    types.func_wrap("[static]udp-socket.create", |store, (_,): (IpAddressFamily,)| {
-        deny(&store, Denial::Socket);
-        let refused: Refused<UdpSocket> = (Err(ErrorCode::AccessDenied),);
-        Ok(refused)
-    })?;
+    types.func_wrap(
+        "[static]tcp-socket.create",
+        |mut store: StoreContextMut<'_, Guest>, (family,): (IpAddressFamily,)| {
+            if !has_sockets(&store, Denial::Socket) {
+                return Ok::<Made<TcpSocket>, _>((Err(ErrorCode::AccessDenied),));
+            }
+            match p3::bindings::sockets::types::HostTcpSocket::create(
+                &mut store.data_mut().sockets(),
+                family,
+            ) {
+                Ok(socket) => Ok((Ok(socket),)),
+                Err(error) => Ok((Err(error.downcast()?),)),
+            }
+        },
+    )?;
+    types.func_wrap_async(
+        "[static]udp-socket.create",
+        |mut store: StoreContextMut<'_, Guest>, (family,): (IpAddressFamily,)| {
+            Box::new(async move {
+                if !has_sockets(&store, Denial::Socket) {
+                    return Ok::<Made<UdpSocket>, _>((Err(ErrorCode::AccessDenied),));
+                }
+                let mut sockets = store.data_mut().sockets();
+                match p3::bindings::sockets::types::HostUdpSocket::create(&mut sockets, family)
+                    .await
+                {
+                    Ok(socket) => Ok((Ok(socket),)),
+                    Err(error) => Ok((Err(error.downcast()?),)),
+                }
+            })
+        },
+    )?;
     let mut lookup = linker.instance(&format!("wasi:sockets/ip-name-lookup@{V3}"))?;
-    lookup.func_wrap_concurrent("resolve-addresses", |accessor, (_,): (String,)| {
+    lookup.func_wrap_concurrent("resolve-addresses", |accessor, (name,): (String,)| {
         Box::pin(async move {
-            accessor.with(|mut access| {
-                access.data_mut().template().deny(Denial::Lookup);
-            });
-            let unknown: Unknown = (Err(ip_name_lookup::ErrorCode::AccessDenied),);
-            Ok(unknown)
+            let template = accessor.with(|mut access| Arc::clone(access.data_mut().template()));
+            let found = match template.network().is_any() {
+                true => template.network().resolve(&name).await,
+                false => None,
+            };
+            let found: Found = match found {
+                Some(found) if !found.is_empty() => {
+                    (Ok(found.into_iter().map(IpAddress::from).collect()),)
+                }
+                Some(_) => (Err(ip_name_lookup::ErrorCode::NameUnresolvable),),
+                None => {
+                    template.deny(Denial::Lookup);
+                    (Err(ip_name_lookup::ErrorCode::AccessDenied),)
+                }
+            };
+            Ok(found)
         })
     })
 }

@@ -8,6 +8,7 @@ mod config;
 mod denial;
 mod linker;
 mod logging;
+mod network;
 mod output;
 mod secrets;
 mod template;

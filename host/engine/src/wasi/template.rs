@@ -5,10 +5,11 @@ use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use wasmtime_wasi::{FsPerms, WasiCtx};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wicker_lattice::store::record::{FileGrant, Grants};
 
-use super::denial::Denials;
+use super::denial::{Denial, Denials};
+use super::network::Network;
 use super::output::{Lines, Output, Rate};
 use crate::config::ActorConfig;
 use crate::log::{Level, LogLine, Origin};
@@ -19,6 +20,7 @@ pub(crate) struct Template {
     stdio: Stdio,
     rate: Rate,
     denials: Denials,
+    network: Network,
 }
 
 /// Where a guest's standard streams lead.
@@ -43,12 +45,17 @@ impl Template {
             );
         }
         let (rate, denials) = (Rate::default(), Denials::default());
-        Ok(Arc::new(Self { actor: Arc::clone(actor), stdio, rate, denials }))
+        let network = Network::new(&actor.grants.network);
+        Ok(Arc::new(Self { actor: Arc::clone(actor), stdio, rate, denials, network }))
     }
 
     /// Whose template it is.
     pub(crate) fn actor(&self) -> &ActorConfig {
         &self.actor
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.network
     }
 
     pub(super) fn denials(&self) -> &Denials {
@@ -69,10 +76,28 @@ impl Template {
         self.actor.log.write(LogLine { origin: Origin::Engine, level, text });
     }
 
+    /// Sockets, as far as they are granted.
+    fn add_sockets(self: &Arc<Self>, builder: &mut WasiCtxBuilder) {
+        let is_any = self.network.is_any();
+        builder.allow_tcp(is_any).allow_udp(is_any).allow_ip_name_lookup(is_any);
+        if is_any {
+            let template = Arc::clone(self);
+            builder.socket_addr_check(move |address, usage| {
+                let template = Arc::clone(&template);
+                Box::pin(async move {
+                    let checked = template.network.check(address, usage).await;
+                    checked
+                        .map_err(|entry| template.deny(Denial::Address(entry.as_deref())))
+                        .is_ok()
+                })
+            });
+        }
+    }
+
     /// The WASI context of a new instance.
     pub(super) fn context(self: &Arc<Self>) -> WasiCtx {
         let mut builder = WasiCtx::builder();
-        let Grants { environment, arguments, files } = &self.actor.grants;
+        let Grants { environment, arguments, files, network: _ } = &self.actor.grants;
         for (name, value) in environment {
             builder.env(name, value);
         }
@@ -96,6 +121,7 @@ impl Template {
                 self.engine_line(Level::Error, &text);
             }
         }
+        self.add_sockets(&mut builder);
         builder.build()
     }
 }

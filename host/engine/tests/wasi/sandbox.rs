@@ -54,6 +54,7 @@ async fn what_was_granted_is_there() {
             environment: BTreeMap::from([("COLOUR".into(), "red".into())]),
             arguments: vec!["--fast".into()],
             files: vec![grant("/read-only", false), grant("/writable", true)],
+            ..Grants::default()
         };
         config.config = BTreeMap::from([("limit".into(), "7".into())]);
     })
@@ -83,4 +84,50 @@ async fn output_goes_to_the_log_line_by_line_and_is_bounded() {
     let lines = stage.log.lines();
     assert!(lines.len() < 20_000, "{} lines", lines.len());
     assert!(lines.iter().all(|line| line.len() < 5000));
+}
+
+#[tokio::test]
+async fn sockets_reach_what_is_granted_and_nothing_else() {
+    let (granted, other) = (listener().await, listener().await);
+    let udp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let udp_at = udp.local_addr().unwrap();
+    let answering = tokio::task::JoinSet::from_iter([async move {
+        let mut datagram = [0; 16];
+        let (length, from) = udp.recv_from(&mut datagram).await.unwrap();
+        udp.send_to(&datagram[..length], from).await.unwrap();
+    }]);
+    let (port, other_port) = (granted.1, other.1);
+    let stage = stage_with("http-probe", Links::default(), |config| {
+        config.grants.network = vec![
+            format!("tcp://127.0.0.0/8:{port}"),
+            format!("tcp://localhost:{port}"),
+            format!("udp://{udp_at}"),
+        ];
+    })
+    .await;
+    assert_eq!(stage.text(&format!("/connect?127.0.0.1:{port}")).await, "Ok(())");
+    assert_eq!(stage.text(&format!("/connect?localhost:{port}")).await, "Ok(())");
+    assert_eq!(stage.text(&format!("/send?{udp_at}")).await, r#"Ok("ping")"#);
+    assert_eq!(answering.join_all().await.len(), 1);
+    for attempt in [
+        format!("/connect?127.0.0.1:{other_port}"),
+        format!("/connect?localhost:{other_port}"),
+        format!("/connect?example.org:{port}"),
+        format!("/send?127.0.0.1:{port}"),
+        "/listen?127.0.0.1:0".to_owned(),
+        "/listen?0.0.0.0:0".to_owned(),
+    ] {
+        let outcome = stage.text(&attempt).await;
+        assert!(outcome.starts_with("Err("), "{attempt}: {outcome}");
+    }
+    let entry = format!("grants.network: [tcp://127.0.0.1:{other_port}]");
+    assert_eq!(stage.log.count(&entry), 1);
+    assert_eq!(stage.log.count("denied: looking up a host name"), 1);
+}
+
+/// Somebody who accepts, and its port.
+async fn listener() -> (tokio::net::TcpListener, u16) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
 }

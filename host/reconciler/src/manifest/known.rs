@@ -243,6 +243,11 @@ pub(super) static GRANTS: Section = section(
         field("environment", TextMap, "Environment variables."),
         field("arguments", List(&Text), "Arguments after the program's name."),
         field("files", List(&SectionOr(&FILE, None)), "Directories of the host."),
+        field(
+            "network",
+            List(&Text),
+            "What it may reach by sockets of its own: tcp://HOST:PORT, udp://HOST:PORT.",
+        ),
     ],
     &[],
 );

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use wicker_lattice::call::DEFAULT_LINK;
+use wicker_lattice::network::Reach;
 use wicker_lattice::store::record::{FileGrant, Grants, Limits, ProviderSource, Rollout, Sharing};
 
 use super::fields::{Fields, Reader, json};
@@ -232,11 +233,37 @@ impl Reader<'_> {
         let environment = fields.get("environment").map(|node| self.text_map("environment", node));
         let arguments = fields.get("arguments").map(|node| self.texts("arguments", node));
         let files = fields.get("files").map(|node| self.files(node));
+        let network = fields.get("network").map(|node| self.network(node));
         Grants {
             environment: environment.unwrap_or_default(),
             arguments: arguments.unwrap_or_default(),
             files: files.unwrap_or_default(),
+            network: network.unwrap_or_default(),
         }
+    }
+
+    fn network(&mut self, node: &Node) -> Vec<String> {
+        let Value::List(items) = &node.value else {
+            let help = "write `[tcp://db.example.com:5432]`";
+            self.error(
+                node.span,
+                format!("network is {}, expected a list", node.value.kind()),
+                help,
+            );
+            return Vec::new();
+        };
+        let mut entries = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(text) = self.text("network", item) else { continue };
+            match text.value.parse::<Reach>() {
+                Ok(_) => entries.push(text.value),
+                Err(error) => {
+                    let help = "HOST is a name, an address or a network; PORT may be *";
+                    self.error(text.span, error.to_string(), help);
+                }
+            }
+        }
+        entries
     }
 
     fn files(&mut self, node: &Node) -> Vec<FileGrant> {

@@ -4,7 +4,7 @@ wit_bindgen::generate!({ world: "probe", path: "../../../wit/wasi-0.2", generate
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::sync::OnceLock;
 
 use exports::wasi::http::incoming_handler::Guest;
@@ -47,6 +47,8 @@ fn outcome(path: &str) -> String {
         "read" => format!("{:?}", std::fs::read_to_string(argument)),
         "write" => format!("{:?}", std::fs::write(argument, "written by a guest")),
         "connect" => format!("{:?}", TcpStream::connect(argument).map(drop)),
+        "send" => format!("{:?}", send(argument)),
+        "listen" => format!("{:?}", TcpListener::bind(argument).map(drop)),
         "bind" => format!("{:?}", UdpSocket::bind(argument).map(drop)),
         "resolve" => format!("{:?}", argument.to_socket_addrs().map(Iterator::count)),
         "print" => {
@@ -70,6 +72,15 @@ fn outcome(path: &str) -> String {
         "random" => format!("{:?}", RandomState::new()),
         other => format!("unknown verb {other}"),
     }
+}
+
+/// Sends a datagram, and waits for the answer.
+fn send(address: &str) -> std::io::Result<String> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.send_to(b"ping", address)?;
+    let mut answer = [0; 16];
+    let (length, _) = socket.recv_from(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
 /// Not ready if its config says so; and once for each time that somebody makes the file `/state/unready`.

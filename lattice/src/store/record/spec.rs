@@ -145,6 +145,9 @@ pub struct Grants {
     pub arguments: Vec<String>,
     /// Directories of the host.
     pub files: Vec<FileGrant>,
+    /// What it may reach by sockets of its own, each a [`Reach`](crate::network::Reach).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<String>,
 }
 
 /// One directory of the host, visible to a component.

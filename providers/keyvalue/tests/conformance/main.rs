@@ -103,6 +103,14 @@ async fn nats_as_a_process_keeps_the_laws() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn provider_in_python_keeps_the_laws() {
+    let nats = NatsServer::start().await;
+    let provider = Process::python(&nats).await;
+    keep_all(&provider.links(&[])).await;
+    provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn redb_keeps_what_it_acknowledged_when_its_process_is_killed() {
     let nats = NatsServer::start().await;
     let mut provider = Process::start::<Redb>(&nats, serde_json::json!({})).await;

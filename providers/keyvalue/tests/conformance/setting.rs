@@ -212,6 +212,35 @@ impl Process {
         config: serde_json::Value,
         change: impl FnOnce(&mut Launch, &Rpc),
     ) -> Self {
+        Self::launch_program(
+            this_program(P::IMPLEMENTATION),
+            P::IMPLEMENTATION,
+            nats,
+            config,
+            change,
+        )
+        .await
+    }
+
+    /// Starts the provider that is written in Python, and waits until it is ready.
+    pub(crate) async fn python(nats: &NatsServer) -> Self {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut program = Command::new("python3");
+        program.arg("-B").arg(root.join("providers/sdk-python/examples/keyvalue_sqlite.py"));
+        let (config, as_it_is) = (serde_json::json!({}), |_: &mut Launch, _: &Rpc| {});
+        let process =
+            Self::launch_program(program, "keyvalue-python", nats, config, as_it_is).await;
+        process.until_ready().await;
+        process
+    }
+
+    async fn launch_program(
+        program: Command,
+        name: &str,
+        nats: &NatsServer,
+        config: serde_json::Value,
+        change: impl FnOnce(&mut Launch, &Rpc),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let connection = Nats::connect(NatsConfig::at(nats.url())).await.unwrap();
         let store = Store::open(&connection.jetstream(), "default", 1).await.unwrap();
@@ -222,7 +251,7 @@ impl Process {
             nats: nats.url().to_owned(),
             credentials: None,
             process: ProcessId::generate(),
-            id: ObjectId::bare(P::IMPLEMENTATION).unwrap(),
+            id: ObjectId::bare(name).unwrap(),
             config,
             secrets: Default::default(),
             data_dir: folder.path().to_owned(),
@@ -234,7 +263,7 @@ impl Process {
             log_json: false,
         };
         change(&mut launch, &rpc);
-        let (child, stdin) = spawn(&launch, P::IMPLEMENTATION);
+        let (child, stdin) = spawn(&launch, program);
         Self { child, stdin: Some(stdin), launch, store, rpc, folder }
     }
 
@@ -253,7 +282,7 @@ impl Process {
     pub(crate) async fn start_again<P: Provider>(mut self) -> Self {
         let key = key::running(&self.launch.id, self.launch.process);
         self.store.delete::<Running>(&key).await.unwrap();
-        let (child, stdin) = spawn(&self.launch, P::IMPLEMENTATION);
+        let (child, stdin) = spawn(&self.launch, this_program(P::IMPLEMENTATION));
         (self.child, self.stdin) = (child, Some(stdin));
         self.until_ready().await;
         self
@@ -311,15 +340,15 @@ impl Process {
     }
 }
 
-fn spawn(launch: &Launch, implementation: &str) -> (Child, ChildStdin) {
-    let program: PathBuf = std::env::current_exe().unwrap();
-    let mut child = Command::new(program)
-        .args(["--exact", "provider_process", "--nocapture"])
-        .env(VARIABLE, implementation)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+/// This test, which becomes the provider.
+fn this_program(implementation: &str) -> Command {
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    program.args(["--exact", "provider_process", "--nocapture"]).env(VARIABLE, implementation);
+    program
+}
+
+fn spawn(launch: &Launch, mut program: Command) -> (Child, ChildStdin) {
+    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     writeln!(stdin, "{}", serde_json::to_string(launch).unwrap()).unwrap();
     (child, stdin)

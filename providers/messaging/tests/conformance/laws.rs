@@ -1,7 +1,6 @@
 //! What messages promise, whatever is behind them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_nats::jetstream;
 use bytes::Bytes;
@@ -10,11 +9,11 @@ use messaging::wasmcloud::types::BrokerMessage;
 use messaging::wicker::consumer as typed;
 use messaging::wicker::types::{Error, Message};
 
+use crate::backend::{Kept, Kind};
 use crate::inbox::Got;
-use crate::setting::{Room, eventually, soon};
+use crate::setting::{PLAIN, Room, eventually, soon};
 
-const PLAIN: &str = "wasmcloud:messaging@0.2";
-const TYPED: &str = "wicker:messaging@0.1";
+pub(crate) const TYPED: &str = "wicker:messaging@0.1";
 
 pub(crate) async fn keep_all(room: &Room) {
     message_is_delivered_once(room).await;
@@ -23,9 +22,12 @@ pub(crate) async fn keep_all(room: &Room) {
     request_without_answer_says_why(room).await;
     what_cannot_be_sent_is_refused(room).await;
     link_allows_only_its_subjects(room).await;
-    acknowledged_message_is_stored(room).await;
-    deliveries_are_bounded(room, "bound-core", &[]).await;
-    deliveries_are_bounded(room, "bound-durable", &[("stream", "BOUND")]).await;
+    if room.backend.kind() == Kind::Nats {
+        what_nats_keeps_for_itself_is_refused(room).await;
+        acknowledged_message_is_stored(room).await;
+    }
+    deliveries_are_bounded(room, "bound-core", Kept::No).await;
+    deliveries_are_bounded(room, "bound-durable", Kept::Yes).await;
     refused_message_comes_again_and_is_set_aside(room, "refuse").await;
     refused_message_comes_again_and_is_set_aside(room, "fail").await;
     full_target_gets_the_message_when_it_is_not(room).await;
@@ -44,9 +46,9 @@ fn typed_message(subject: &str, body: impl Into<Bytes>) -> Message {
 
 async fn message_is_delivered_once(room: &Room) {
     let sender = plain::Client::new(room.sender("once", PLAIN, &[]).await);
-    room.subscribe("once-plain", PLAIN, &[("subjects", "once.plain")]).await;
-    room.subscribe("once-typed", TYPED, &[("subjects", "once.typed")]).await;
-    room.subscribe("once-stored", TYPED, &[("subjects", "once.stored"), ("stream", "ONCE")]).await;
+    room.subscribe("once-plain", PLAIN, ("once.plain", Kept::No), &[]).await;
+    room.subscribe("once-typed", TYPED, ("once.typed", Kept::No), &[]).await;
+    room.subscribe("once-stored", TYPED, ("once.stored", Kept::Yes), &[]).await;
     for subject in ["once.plain", "once.typed", "once.stored"] {
         for number in 0..100 {
             sender.publish(message(subject, number.to_string())).await.unwrap().unwrap();
@@ -63,7 +65,7 @@ async fn message_is_delivered_once(room: &Room) {
 
 async fn headers_arrive(room: &Room) {
     let sender = typed::Client::new(room.sender("headers", TYPED, &[]).await);
-    room.subscribe("headers", TYPED, &[("subjects", "headers.>")]).await;
+    room.subscribe("headers", TYPED, ("headers.>", Kept::No), &[]).await;
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let headers = vec![header("kind", "one"), header("kind", "two"), header("x-a", "é b")];
     let sent = Message { headers: headers.clone(), ..typed_message("headers.a.b", "hello") };
@@ -78,7 +80,7 @@ async fn headers_arrive(room: &Room) {
 
 async fn request_is_answered(room: &Room) {
     let sender = plain::Client::new(room.sender("asks", PLAIN, &[]).await);
-    room.subscribe("asked", PLAIN, &[("subjects", "asked")]).await;
+    room.subscribe("asked", PLAIN, ("asked", Kept::No), &[]).await;
     let asked = sender.request("asked".to_owned(), "what?".into(), 30_000);
     let answered = async {
         let is_asked = |got: &Got| got.reply_to.is_some();
@@ -94,7 +96,7 @@ async fn request_without_answer_says_why(room: &Room) {
     let sender = typed::Client::new(room.sender("silence", TYPED, &[]).await);
     let nobody = sender.request(typed_message("silence.nobody", ""), 10_000).await.unwrap();
     assert_eq!(nobody, Err(Error::NobodyListens));
-    room.subscribe("silence", TYPED, &[("subjects", "silence.somebody")]).await;
+    room.subscribe("silence", TYPED, ("silence.somebody", Kept::No), &[]).await;
     let silence = sender.request(typed_message("silence.somebody", ""), 50).await.unwrap();
     assert_eq!(silence, Err(Error::Timeout));
 }
@@ -104,17 +106,24 @@ async fn what_cannot_be_sent_is_refused(room: &Room) {
     let sent = async |subject: &str, body: Bytes| {
         sender.publish(typed_message(subject, body)).await.unwrap().unwrap_err()
     };
-    for subject in ["wicker.default.q.x", "$JS.API.INFO"] {
-        assert!(matches!(sent(subject, Bytes::new()).await, Error::Denied(_)), "{subject}");
-    }
+    assert!(matches!(sent("$JS.API.INFO", Bytes::new()).await, Error::Denied(_)));
     for subject in ["", "a b", "a.*", "a..b"] {
         assert!(matches!(sent(subject, Bytes::new()).await, Error::Invalid(_)), "{subject}");
     }
     let large = Bytes::from(vec![0; (1 << 20) + 1]);
     assert_eq!(sent("refused", large).await, Error::TooLarge(1 << 20));
-    let reply_to = Some("wicker.default.q.x".to_owned());
-    let answer = Message { reply_to, ..typed_message("refused", "") };
-    assert!(matches!(sender.publish(answer).await.unwrap(), Err(Error::Denied(_))));
+    let answer = Message { reply_to: Some("a b".to_owned()), ..typed_message("refused", "") };
+    assert!(matches!(sender.publish(answer).await.unwrap(), Err(Error::Invalid(_))));
+}
+
+async fn what_nats_keeps_for_itself_is_refused(room: &Room) {
+    let sender = typed::Client::new(room.sender("reserved", TYPED, &[]).await);
+    let reserved = || "wicker.default.q.x".to_owned();
+    let to = typed_message(&reserved(), "");
+    let from = Message { reply_to: Some(reserved()), ..typed_message("reserved", "") };
+    for message in [to, from] {
+        assert!(matches!(sender.publish(message).await.unwrap(), Err(Error::Denied(_))));
+    }
 }
 
 async fn link_allows_only_its_subjects(room: &Room) {
@@ -141,13 +150,12 @@ async fn stream(room: &Room, name: &str, subject: &str) -> jetstream::stream::St
         subjects: vec![subject.to_owned()],
         ..Default::default()
     };
-    jetstream::new(room.outside.clone()).create_stream(config).await.unwrap()
+    jetstream::new(room.nats().await).create_stream(config).await.unwrap()
 }
 
-async fn deliveries_are_bounded(room: &Room, subject: &str, more: &[(&str, &str)]) {
+async fn deliveries_are_bounded(room: &Room, subject: &str, kept: Kept) {
     let sender = plain::Client::new(room.sender(subject, PLAIN, &[]).await);
-    let settings = [&[("subjects", subject), ("concurrency", "3")], more].concat();
-    room.subscribe(subject, TYPED, &settings).await;
+    room.subscribe(subject, TYPED, (subject, kept), &[("concurrency", "3")]).await;
     for number in 0..10 {
         sender.publish(message(subject, format!("hold {number}"))).await.unwrap().unwrap();
     }
@@ -164,37 +172,30 @@ async fn deliveries_are_bounded(room: &Room, subject: &str, more: &[(&str, &str)
 async fn refused_message_comes_again_and_is_set_aside(room: &Room, body: &str) {
     let (subject, dead) = (format!("again.{body}"), format!("dead.{body}"));
     let (name, dead_name) = (format!("again-{body}"), format!("dead-{body}"));
-    let mut dead_stream = stream(room, &dead_name, &dead).await;
-    let settings = [
-        ("subjects", subject.as_str()),
-        ("stream", &name),
-        ("max-deliver", "3"),
-        ("redelivery-delay-ms", "10"),
-        ("dead-letter", &dead),
-    ];
-    room.subscribe(&name, TYPED, &settings).await;
+    room.subscribe(&dead_name, TYPED, (&dead, Kept::Yes), &[]).await;
+    let settings = [("max-deliver", "3"), ("redelivery-delay-ms", "10"), ("dead-letter", &dead)];
+    room.subscribe(&name, TYPED, (&subject, Kept::Yes), &settings).await;
     let sender = plain::Client::new(room.sender(&name, PLAIN, &[]).await);
     sender.publish(message(&subject, body.to_owned())).await.unwrap().unwrap();
-    let jetstream = jetstream::new(room.outside.clone());
-    let letter = eventually("it is set aside", || async {
-        jetstream.get_stream(&dead_name).await.unwrap().get_raw_message(1).await.ok()
-    })
-    .await;
+    // What came in says no to the letter, too.
+    room.inbox.until("it is set aside", |inbox| !inbox.at(&dead).is_empty()).await;
+    let letter = room.inbox.at(&dead).remove(0);
     let got = room.inbox.at(&subject);
     let counts: Vec<u32> = got.iter().map(|got| got.count).collect();
     assert_eq!(counts, [1, 2, 3]);
     assert!(got[0].id.is_some() && got.iter().all(|each| each.id == got[0].id), "{got:?}");
-    assert_eq!(letter.payload, body);
-    let header = |name| letter.headers.get(name).map(ToString::to_string);
+    assert_eq!(letter.body, body);
+    let header = |name| {
+        let mut headers = letter.headers.iter();
+        headers.find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
     assert_eq!(header("Wicker-Subject"), Some(subject));
     assert_eq!(header("Wicker-Message"), got[0].id);
     assert!(header("Wicker-Reason").is_some());
-    assert_eq!(dead_stream.info().await.unwrap().state.messages, 1);
 }
 
 async fn full_target_gets_the_message_when_it_is_not(room: &Room) {
-    let settings = [("subjects", "full"), ("stream", "FULL"), ("max-deliver", "1")];
-    room.subscribe("full", TYPED, &settings).await;
+    room.subscribe("full", TYPED, ("full", Kept::Yes), &[("max-deliver", "1")]).await;
     let sender = plain::Client::new(room.sender("full", PLAIN, &[]).await);
     room.inbox.fill();
     let before = room.inbox.turned_away();
@@ -206,7 +207,7 @@ async fn full_target_gets_the_message_when_it_is_not(room: &Room) {
 }
 
 async fn core_message_that_nobody_handles_is_dropped(room: &Room) {
-    room.subscribe("dropped", PLAIN, &[("subjects", "dropped"), ("concurrency", "1")]).await;
+    room.subscribe("dropped", PLAIN, ("dropped", Kept::No), &[("concurrency", "1")]).await;
     let sender = plain::Client::new(room.sender("dropped", PLAIN, &[]).await);
     for body in ["refuse", "fine"] {
         sender.publish(message("dropped", body)).await.unwrap().unwrap();
@@ -217,14 +218,14 @@ async fn core_message_that_nobody_handles_is_dropped(room: &Room) {
 }
 
 async fn subscription_that_changes_or_goes_is_told_nothing_more(room: &Room) {
+    let asker = typed::Client::new(room.sender("listens", TYPED, &[]).await);
     let listens = async |subject: &'static str| {
-        let request = async_nats::Request::new().timeout(Some(Duration::from_millis(50)));
-        let asked = room.outside.send_request(subject, request).await.unwrap_err();
-        asked.kind() != async_nats::client::RequestErrorKind::NoResponders
+        let asked = asker.request(typed_message(subject, "probe"), 50).await.unwrap();
+        asked != Err(Error::NobodyListens)
     };
-    room.subscribe("moves", PLAIN, &[("subjects", "moves.from")]).await;
+    room.subscribe("moves", PLAIN, ("moves.from", Kept::No), &[]).await;
     assert!(listens("moves.from").await);
-    room.subscribe("moves", PLAIN, &[("subjects", "moves.to")]).await;
+    room.subscribe("moves", PLAIN, ("moves.to", Kept::No), &[]).await;
     eventually("the old subject is left", || async {
         (!listens("moves.from").await).then_some(())
     })

@@ -9,12 +9,17 @@
     reason = "a test, and what only tests call, fails by panicking, and its future may be large"
 )]
 
+mod backend;
+mod broken;
 mod inbox;
 mod laws;
+mod mosquitto;
 mod setting;
 
 use wicker_lattice::testing::NatsServer;
 
+use crate::backend::Backend;
+use crate::mosquitto::Mosquitto;
 use crate::setting::{Room, become_provider};
 
 /// What a process started by these tests becomes: a provider. Without its variable it is a test of nothing.
@@ -26,7 +31,7 @@ fn provider_process() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_of_any_version_in_process_keeps_the_laws() {
     for program in NatsServer::installed() {
-        let room = Room::in_process(NatsServer::start_program(&program).await).await;
+        let room = Room::in_process(Backend::Nats, NatsServer::start_program(&program).await).await;
         laws::keep_all(&room).await;
         room.end().await;
     }
@@ -35,8 +40,38 @@ async fn nats_of_any_version_in_process_keeps_the_laws() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_of_any_version_as_a_process_keeps_the_laws() {
     for program in NatsServer::installed() {
-        let room = Room::process(NatsServer::start_program(&program).await).await;
+        let room = Room::process(Backend::Nats, NatsServer::start_program(&program).await).await;
         laws::keep_all(&room).await;
         room.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_in_process_keeps_the_laws() {
+    let room = Room::in_process(Backend::Memory, NatsServer::start().await).await;
+    laws::keep_all(&room).await;
+    room.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_as_a_process_keeps_the_laws() {
+    let room = Room::process(Backend::Memory, NatsServer::start().await).await;
+    laws::keep_all(&room).await;
+    room.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mqtt_in_process_keeps_the_laws() {
+    let backend = Backend::Mqtt(Mosquitto::start().await);
+    let room = Room::in_process(backend, NatsServer::start().await).await;
+    laws::keep_all(&room).await;
+    room.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mqtt_as_a_process_keeps_the_laws() {
+    let backend = Backend::Mqtt(Mosquitto::start().await);
+    let room = Room::process(backend, NatsServer::start().await).await;
+    laws::keep_all(&room).await;
+    room.end().await;
 }

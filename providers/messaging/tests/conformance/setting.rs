@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use messaging_nats::Nats as Provided;
+use messaging::wasmcloud::consumer as plain;
+use messaging::wasmcloud::types::BrokerMessage;
 use tempfile::TempDir;
 use wicker_lattice::call::{Invoke, LinkRef};
 use wicker_lattice::id::{Incarnation, ObjectId, ProcessId};
@@ -20,11 +22,14 @@ use wicker_lattice::testing::NatsServer;
 use wicker_process::Tasks;
 use wicker_provider::link::NoLinkSource;
 use wicker_provider::{
-    Builtin, Client, Environment, Launch, LinkRecord, NatsAccess, Provider as _, ProviderInstance,
-    ProviderStart,
+    Builtin, Client, Environment, Launch, LinkRecord, NatsAccess, ProviderInstance, ProviderStart,
 };
 
+use crate::backend::{Backend, Kept, Kind};
 use crate::inbox::Inbox;
+use crate::mosquitto::Mosquitto;
+
+pub(crate) const PLAIN: &str = "wasmcloud:messaging@0.2";
 
 /// Who plays the host.
 const HOST: &str = "01K0000000000000000000H0ST";
@@ -41,23 +46,30 @@ pub(crate) async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
 }
 
 pub(crate) fn become_provider() {
-    if std::env::var_os(VARIABLE).is_none() {
-        return;
-    }
+    let Ok(name) = std::env::var(VARIABLE) else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let run = wicker_provider::process::run_builtin(Builtin::of::<Provided>(), Vec::new());
+    let run = wicker_provider::process::run_builtin(builtin(&name), Vec::new());
     let code = runtime.block_on(run);
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+}
+
+fn builtin(name: &str) -> Builtin {
+    [Kind::Memory, Kind::Mqtt, Kind::Nats]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .unwrap()
+        .builtin()
 }
 
 /// A provider, a component's inbox, and the broker's other users.
 pub(crate) struct Room {
     pub(crate) inbox: Arc<Inbox>,
-    pub(crate) outside: async_nats::Client,
+    pub(crate) backend: Backend,
     id: ObjectId,
     revisions: AtomicU64,
     place: Place,
-    _nats: NatsServer,
+    /// The lattice's.
+    nats: NatsServer,
     folder: TempDir,
 }
 
@@ -79,24 +91,43 @@ fn config(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 impl Room {
-    pub(crate) async fn in_process(nats: NatsServer) -> Self {
+    pub(crate) async fn in_process(backend: Backend, nats: NatsServer) -> Self {
         let (folder, tasks) = (tempfile::tempdir().unwrap(), Tasks::default());
-        let (inbox, id) = (Arc::new(Inbox::default()), provider());
-        let environment = Environment {
-            lattice: "default".to_owned(),
-            id: id.clone(),
-            process: wicker_provider::lattice::id::ProcessId::generate(),
-            data_dir: folder.path().to_owned(),
-            nats: Some(NatsAccess { url: nats.url().to_owned(), credentials: None }),
-            tasks: tasks.clone(),
-        };
+        let inbox = Arc::new(Inbox::default());
+        let environment = environment(backend.kind(), (folder.path(), &nats), &tasks);
         let (links, calls) = (Arc::new(NoLinkSource), Arc::clone(&inbox) as _);
-        let start = ProviderStart { environment, config: serde_json::Value::Null, links, calls };
-        let instance = Builtin::of::<Provided>().start(start).await.unwrap();
-        Self::new(nats, folder, inbox, Place::Here { instance, tasks }).await
+        let start = ProviderStart { environment, config: backend.config(), links, calls };
+        let instance = backend.kind().builtin().start(start).await.unwrap();
+        Self::new((backend, nats), folder, inbox, Place::Here { instance, tasks })
     }
 
-    pub(crate) async fn process(nats: NatsServer) -> Self {
+    /// The broker beside the lattice's NATS system.
+    pub(crate) fn server(&mut self) -> &mut Mosquitto {
+        match &mut self.backend {
+            Backend::Mqtt(server) => server,
+            Backend::Memory | Backend::Nats => panic!("there is no broker of its own"),
+        }
+    }
+
+    /// Why a provider with these credentials does not start; nothing where it does.
+    pub(crate) async fn refused(
+        server: &Mosquitto,
+        (username, password): (&str, &str),
+        nats: &NatsServer,
+    ) -> String {
+        let (folder, tasks) = (tempfile::tempdir().unwrap(), Tasks::default());
+        let config = serde_json::json!(
+            { "url": server.url(), "username": username, "password": password }
+        );
+        let environment = environment(Kind::Mqtt, (folder.path(), nats), &tasks);
+        let (links, calls) = (Arc::new(NoLinkSource), Arc::new(Inbox::default()) as _);
+        let start = ProviderStart { environment, config, links, calls };
+        let started = Kind::Mqtt.builtin().start(start).await;
+        tasks.stop();
+        started.err().map(|error| error.chain()).unwrap_or_default()
+    }
+
+    pub(crate) async fn process(backend: Backend, nats: NatsServer) -> Self {
         let (folder, inbox) = (tempfile::tempdir().unwrap(), Arc::new(Inbox::default()));
         let connection = Nats::connect(NatsConfig::at(nats.url())).await.unwrap();
         let store = Store::open(&connection.jetstream(), "default", 1).await.unwrap();
@@ -109,8 +140,8 @@ impl Room {
             nats: nats.url().to_owned(),
             credentials: None,
             process: ProcessId::generate(),
-            id: provider(),
-            config: serde_json::Value::Null,
+            id: provider(&backend),
+            config: backend.config(),
             secrets: Default::default(),
             data_dir: folder.path().to_owned(),
             host: None,
@@ -122,7 +153,7 @@ impl Room {
         };
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "provider_process", "--nocapture"])
-            .env(VARIABLE, "1")
+            .env(VARIABLE, backend.kind().name())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -136,13 +167,22 @@ impl Room {
         })
         .await;
         let place = Place::There(Box::new(There { child, stdin, process, store, rpc }));
-        Self::new(nats, folder, inbox, place).await
+        Self::new((backend, nats), folder, inbox, place)
     }
 
-    async fn new(nats: NatsServer, folder: TempDir, inbox: Arc<Inbox>, place: Place) -> Self {
-        let outside = async_nats::connect(nats.url()).await.unwrap();
-        let (id, revisions) = (provider(), AtomicU64::new(1));
-        Self { inbox, outside, id, revisions, place, _nats: nats, folder }
+    fn new(
+        (backend, nats): (Backend, NatsServer),
+        folder: TempDir,
+        inbox: Arc<Inbox>,
+        place: Place,
+    ) -> Self {
+        let (id, revisions) = (provider(&backend), AtomicU64::new(1));
+        Self { inbox, backend, id, revisions, place, nats, folder }
+    }
+
+    /// The lattice's NATS system, which is also the broker of `messaging-nats`.
+    pub(crate) async fn nats(&self) -> async_nats::Client {
+        async_nats::connect(self.nats.url()).await.unwrap()
     }
 
     /// A component's link to the provider, for `package`.
@@ -164,18 +204,22 @@ impl Room {
     }
 
     /// A subscription called `name`, which is open when this returns.
-    pub(crate) async fn subscribe(&self, name: &str, package: &str, settings: &[(&str, &str)]) {
-        self.write(link(self.id.clone(), package, (name, inbox()), settings)).await;
-        let settings = config(settings);
-        let subject = settings.get("subjects").unwrap().replace(['*', '>'], "x");
+    pub(crate) async fn subscribe(
+        &self,
+        name: &str,
+        package: &str,
+        (subjects, kept): (&str, Kept),
+        more: &[(&str, &str)],
+    ) {
+        let settings = self.backend.kind().settings(name, kept);
+        let settings = [&[("subjects", subjects)], settings.as_slice(), more].concat();
+        self.write(link(self.id.clone(), package, (name, inbox()), &settings)).await;
+        let prober = plain::Client::new(self.sender("prober", PLAIN, &[]).await);
+        let subject = subjects.replace(['*', '>'], "x");
         eventually("the subscription is open", || async {
-            let probe = self.outside.publish_with_headers(
-                subject.clone(),
-                Default::default(),
-                "probe".into(),
-            );
-            probe.await.unwrap();
-            self.outside.flush().await.unwrap();
+            let (subject, body) = (subject.clone(), "probe".into());
+            let probe = BrokerMessage { subject: subject.clone(), body, reply_to: None };
+            prober.publish(probe).await.unwrap().unwrap();
             self.inbox.was_probed(&subject).then_some(())
         })
         .await;
@@ -235,8 +279,19 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     soon(what, wait).await
 }
 
-fn provider() -> ObjectId {
-    ObjectId::bare(Provided::IMPLEMENTATION).unwrap()
+fn environment(kind: Kind, (folder, nats): (&Path, &NatsServer), tasks: &Tasks) -> Environment {
+    Environment {
+        lattice: "default".to_owned(),
+        id: ObjectId::bare(kind.name()).unwrap(),
+        process: ProcessId::generate(),
+        data_dir: folder.to_owned(),
+        nats: Some(NatsAccess { url: nats.url().to_owned(), credentials: None }),
+        tasks: tasks.clone(),
+    }
+}
+
+fn provider(backend: &Backend) -> ObjectId {
+    ObjectId::bare(backend.kind().name()).unwrap()
 }
 
 fn inbox() -> ObjectId {

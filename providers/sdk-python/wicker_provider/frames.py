@@ -2,7 +2,7 @@
 
 import struct
 
-from values import Reader
+from .values import Reader
 
 STATUSES = ("ok unavailable not-found type-mismatch denied overloaded draining deadline cancelled trapped lost "
             "bad-frame unsupported gone").split()

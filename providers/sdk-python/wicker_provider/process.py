@@ -7,8 +7,7 @@ import json
 import secrets
 import time
 
-import frames
-import values
+from . import frames, values
 
 ACCEPT_AFTER, BEAT_EVERY, SILENCE = 0.05, 1.0, 3.0
 CHUNK_BYTES, HEAD_BYTES, HEADER_BYTES, WINDOW = 128 << 10, 64 << 10, 585, 256 << 10
@@ -29,9 +28,9 @@ def ulid():
 
 
 class Process:
-    def __init__(self, nats, lattice):
+    def __init__(self, nats, lattice, id=None):
         self.nats, self.lattice = nats, lattice
-        self.id, self.incarnation = ulid()[0], ulid()[0]
+        self.id, self.incarnation = id or ulid()[0], ulid()[0]
         self.attempts = itertools.count(secrets.randbits(63))
         self.functions = {}  # (target, interface, function), escaped -> (form, handler)
         self.waiting, self.running, self.incoming, self.outgoing = {}, {}, {}, {}
@@ -46,13 +45,22 @@ class Process:
     def serve(self, target, interface, name, form, handler):
         self.functions[target.replace("/", "_"), values.escape(interface), values.escape(name)] = form, handler
 
-    async def announce(self, target, interfaces, state):
+    async def announce(self, target, interfaces, state, reason=None, generation=0):
         status = await self.nats.jetstream().key_value(f"wicker_{self.lattice}_status")
         key = f"running.{target.replace('/', '_')}.{self.id}"
         now = datetime.datetime.now(datetime.timezone.utc).isoformat()
         record = dict(object=target, kind="provider", process=self.id, incarnation=self.incarnation, host=None,
-                      generation=0, serves=interfaces, state=state, since=now)
+                      generation=generation, serves=interfaces, state=state, reason=reason, since=now)
         await status.put(key, json.dumps(record).encode())
+
+    async def retire(self, target):
+        """Takes the announcement back: calls go elsewhere from now on."""
+        status = await self.nats.jetstream().key_value(f"wicker_{self.lattice}_status")
+        await status.delete(f"running.{target.replace('/', '_')}.{self.id}")
+
+    async def invoke(self, handler, request, arguments, streams):
+        """Runs what serves a function: its result, and the streams that the result refers to."""
+        return await handler(*arguments, *streams)
 
     def subject(self, peer, attempt):
         """Where `peer` hears of an attempt from us."""
@@ -131,7 +139,8 @@ class Process:
         takes, gives = values.signature(form)
         arguments = values.decode(takes, params)
         try:
-            result, *streams = await asyncio.wait_for(handler(*arguments, *streams), request["budget_ms"] / 1000)
+            running = self.invoke(handler, request, arguments, streams)
+            result, *streams = await asyncio.wait_for(running, request["budget_ms"] / 1000)
         except asyncio.TimeoutError:
             raise Failed("deadline", form)
         return values.encode(gives, (result,)), streams

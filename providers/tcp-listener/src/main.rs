@@ -1,0 +1,7 @@
+//! `tcp-listener` as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wicker_provider::run::<tcp_listener::TcpListener>()
+}
