@@ -1,7 +1,7 @@
 //! Calls components when their schedules are due: on the one host that acts.
 //!
-//! [`wicker_reconciler::schedule`] decides, purely; a [`keeper`] for each schedule writes what it decides and only then
-//! begins deliveries, so that of several hosts that take it for their turn one begins each. [`handler`] makes the call.
+//! [`wicker_reconciler::schedule`] decides, purely; a `keeper` for each schedule writes what it decides and only then
+//! begins deliveries, so that of several hosts that take it for their turn one begins each. `handler` makes the call.
 //! Refuses to know how far a schedule is: that is in the lattice's state, and read anew at each beginning.
 
 mod handler;
