@@ -141,9 +141,10 @@ impl Wadm<'_, '_> {
     fn configs(&mut self, properties: &Node) -> (Config, Config) {
         let mut end = |field: &str, old: &str| {
             let node = get(properties, field);
-            self.refuse_secrets(node.and_then(|node| get(node, "secrets")));
             let config = node.and_then(|node| get(node, "config"));
-            self.config(config.or_else(|| get(properties, old)))
+            let mut config = self.config(config.or_else(|| get(properties, old)));
+            config.extend(self.secret_values(node.and_then(|node| get(node, "secrets"))));
+            config
         };
         (end("source", "source_config"), end("target", "target_config"))
     }

@@ -2,10 +2,11 @@
 //! with its place in the file, and read on from there.
 //!
 //! What has no counterpart is named where it stands: an error where the application would not be what it was, a warning where it
-//! is but for something that hosts decide here. `scale` translates the scaler traits, `link` the link traits.
+//! is but for something that hosts decide here. `scale` translates the scaler traits, `link` the link traits, `secret` secrets.
 
 mod link;
 mod scale;
+mod secret;
 
 use std::collections::BTreeMap;
 
@@ -201,8 +202,8 @@ impl Wadm<'_, '_> {
         if let Some(properties) = properties {
             let known = ["image", "id", "config", "secrets", "application"];
             self.refuse_unknown(&format!("the properties of {}", name.value), properties, &known);
-            self.refuse_secrets(get(properties, "secrets"));
         }
+        let secrets = properties.and_then(|node| get(node, "secrets"));
         let config = self.config(properties.and_then(|node| get(node, "config")));
         let image = properties.and_then(|node| text(node, "image"));
         let traits = items(get(component, "traits"));
@@ -213,6 +214,10 @@ impl Wadm<'_, '_> {
                     image.map(|image| ("image", scalar(&image_of(&image.value), image.span))),
                 );
                 fields.extend((!config.is_empty()).then(|| ("config", map(name.span, config))));
+                let secrets = self.secrets(secrets).into_iter();
+                let secrets: Vec<_> =
+                    secrets.map(|(name, key)| (name, scalar(&key.value, key.span))).collect();
+                fields.extend((!secrets.is_empty()).then(|| ("secrets", map(name.span, secrets))));
                 fields.extend(self.scale(&name, traits));
                 self.parts.components.push((name.clone(), fields_of(name.span, fields)));
             }
@@ -222,6 +227,8 @@ impl Wadm<'_, '_> {
                 }
             }
             Some(Named::Provider(builtin)) => {
+                let mut config = config;
+                config.extend(self.secret_values(secrets));
                 let mut fields = vec![("builtin", scalar(builtin, name.span))];
                 fields.extend((!config.is_empty()).then(|| ("config", map(name.span, config))));
                 fields.extend(self.scale(&name, traits));
@@ -251,42 +258,6 @@ impl Wadm<'_, '_> {
             }
         }
         merged
-    }
-
-    fn refuse_secrets(&mut self, secrets: Option<&Node>) {
-        for secret in items(secrets) {
-            let name =
-                text(secret, "name").map_or_else(String::new, |name| format!(" `{}`", name.value));
-            let properties = get(secret, "properties");
-            let from = |field: &str, of: &str| {
-                let value = properties.and_then(|node| text(node, field));
-                value.map(|value| format!("{of} `{}`", value.value))
-            };
-            let from: Vec<String> =
-                [from("key", "key"), from("field", "field"), from("policy", "of policy")]
-                    .into_iter()
-                    .flatten()
-                    .collect();
-            let what = match from.is_empty() {
-                true => format!("the secret{name}"),
-                false => format!("the secret{name} ({})", from.join(" ")),
-            };
-            self.no_counterpart(
-                secret.span,
-                &what,
-                "its backend is not asked from here: give it as `config`, where its target reads it",
-            );
-        }
-    }
-
-    /// A policy says from which backend secrets come.
-    fn policy(&mut self, policy: &Node) {
-        let part = |field: &str| text(policy, field).map(|part| format!("`{}`", part.value));
-        let what =
-            ["name", "type"].map(part).into_iter().flatten().collect::<Vec<_>>().join(" of ");
-        let what =
-            if what.is_empty() { "a policy".to_owned() } else { format!("the policy {what}") };
-        self.no_counterpart(policy.span, &what, "backends of secrets are not asked from here");
     }
 
     fn refuse_unknown(&mut self, what: &str, node: &Node, known: &[&str]) {

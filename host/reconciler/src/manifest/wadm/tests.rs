@@ -184,8 +184,8 @@ fn what_has_no_counterpart_is_named_where_it_stands() {
         ),
         (
             "        image: ghcr.io/acme/mirror:1.2\n",
-            "        image: x\n        secrets: [{ name: token, properties: { policy: vault, key: api } }]\n",
-            "51:19 the secret `token` (key `api` of policy `vault`) has no counterpart here",
+            "        image: x\n        secrets: [{ name: token, properties: { policy: vault, key: api, field: x } }]\n",
+            "51:80 a field of a secret has no counterpart here",
         ),
         (
             "requirements: { zone: a }\n",
@@ -202,4 +202,26 @@ fn what_has_no_counterpart_is_named_where_it_stands() {
             said(&problems)
         );
     }
+}
+
+#[test]
+fn secrets_of_a_backend_are_the_lattices_by_their_keys() {
+    let policy = "spec:\n  policies:\n    - { name: vault, type: policy.secret.wasmcloud.dev/v1alpha1, properties: { backend: nats-kv } }\n";
+    let text = SHOP
+        .replacen("spec:\n", policy, 1)
+        .replacen(
+            "        image: ghcr.io/acme/mirror:1.2\n",
+            "        image: x\n        secrets: [{ name: token, properties: { policy: vault, key: api-token } }]\n",
+            1,
+        )
+        .replacen(
+            "              config:\n                - name: store-url\n                  properties: { url: redis://127.0.0.1:6379 }\n",
+            "              secrets: [{ name: url, properties: { policy: vault, key: store-url } }]\n",
+            1,
+        );
+    let manifest = read(&text).unwrap();
+    assert_eq!(manifest.components[1].secrets["token"].value, "api-token");
+    assert_eq!(manifest.links[0].secrets["url"].value, "store-url");
+    let expected = "the policy `vault` of `policy.secret.wasmcloud.dev/v1alpha1` does nothing here";
+    assert!(said(&manifest.warnings)[0].contains(expected), "{:?}", said(&manifest.warnings));
 }
