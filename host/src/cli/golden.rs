@@ -109,6 +109,7 @@ fn running(object: &str, kind: ObjectKind, host: u8, state: RunState) -> Running
         types: None,
         state,
         reason: (state == RunState::Pending).then(|| "acme:greet@1 waits for its link".to_owned()),
+        failing_links: Default::default(),
         failed_generation: None,
         since: "2026-11-20T17:00:00.000Z".to_owned(),
     }

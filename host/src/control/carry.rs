@@ -101,7 +101,8 @@ impl Control {
                     Health::Ready => None,
                     Health::Degraded(why) => Some(why),
                 };
-                let _ = inputs.send(Input::Health(id.clone(), attempt, ailment)).await;
+                let links = provider.failing_links();
+                let _ = inputs.send(Input::Health(id.clone(), attempt, ailment, links)).await;
             }
         });
     }

@@ -34,6 +34,7 @@ impl Control {
             types,
             state: report.state,
             reason: report.reason.clone(),
+            failing_links: run.map(|run| run.failing_links.clone()).unwrap_or_default(),
             failed_generation: report.failed_generation,
             since: at,
         };

@@ -41,8 +41,8 @@ pub enum Input {
     Started(ObjectId, Attempt, Result<Started, Failure>),
     /// Something ended by itself.
     Died(ObjectId, Attempt, Death),
-    /// How a provider here says it is.
-    Health(ObjectId, Attempt, Option<String>),
+    /// How a provider here says it is: what ails it, and which links it cannot serve.
+    Health(ObjectId, Attempt, Option<String>, BTreeMap<String, String>),
     /// What something offers, by its digest; `None`: that could not be read.
     World(String, Option<World>),
     /// Some secret may have changed.
@@ -122,13 +122,16 @@ pub(super) struct Run {
     pub(super) waiting: Vec<String>,
     /// Of a component: why calls through some of its links are denied.
     pub(super) closed: Vec<String>,
+    /// Of a provider: the links that it cannot serve, and why.
+    pub(super) failing_links: BTreeMap<String, String>,
 }
 
 impl Run {
     pub(super) fn new(attempt: Attempt, started: Started) -> Self {
         let (bound, faults) = (Vec::new(), Vec::new());
         let (waiting, closed) = (Vec::new(), Vec::new());
-        Self { attempt, started, bound, faults, waiting, closed }
+        let failing_links = BTreeMap::new();
+        Self { attempt, started, bound, faults, waiting, closed, failing_links }
     }
 
     pub(super) fn handle(&self) -> &Handle {
@@ -225,7 +228,12 @@ impl Control {
                 self.apply(Event::StartFailed(id, attempt, failure));
             }
             Input::Died(id, attempt, death) => self.died(id, attempt, death),
-            Input::Health(id, attempt, ailment) => self.apply(Event::Health(id, attempt, ailment)),
+            Input::Health(id, attempt, ailment, links) => {
+                if let Some(run) = self.running.get_mut(&id).filter(|run| run.attempt == attempt) {
+                    run.failing_links = links;
+                }
+                self.apply(Event::Health(id, attempt, ailment));
+            }
             Input::World(types, world) => {
                 self.changed.links |= world.is_some();
                 self.records.learn_world(types, world);

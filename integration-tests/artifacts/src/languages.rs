@@ -1,10 +1,14 @@
 //! Guests in languages whose tools are no part of Rust. `.ci/install test` fetches the tools into `target/tools`.
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
 use super::{repository, run, target_directory};
 
@@ -71,6 +75,43 @@ pub fn shop_inventory() -> PathBuf {
     let (folder, wit) = ("examples/shop/inventory", "examples/shop/wit/inventory.wit");
     let sources = Sources { folder, wit, output: "shop-inventory" };
     build_python(sources, "keeper", &["--stub-wasi", "inventory"])
+}
+
+/// The component that `integration-tests/guests/c` builds: a module that `zig cc` compiles, and the types of its WIT.
+///
+/// # Panics
+/// As [`javascript`].
+#[must_use]
+pub fn c() -> PathBuf {
+    let folder = "integration-tests/guests/c";
+    let packages = tool("ziglang");
+    let sources = Sources { folder, wit: "integration-tests/guests/c/tally.wit", output: "c" };
+    let compiled = build(Sources { output: "c-core", ..sources }, |folder, output| {
+        let mut zig = Command::new("python3");
+        zig.env("PYTHONPATH", &packages).args(["-m", "ziglang", "cc", "-Os", "-nostdlib"]);
+        zig.args(["-target", "wasm32-freestanding", "-Wl,--no-entry", "-o"]).arg(output);
+        zig.arg(folder.join("tally.c")).current_dir(folder);
+        zig
+    });
+    let component = compiled.with_file_name("c.wasm");
+    #[expect(clippy::expect_used, reason = "a test that lacks its guest cannot go on")]
+    let bytes = componentize(&compiled, &repository().join(sources.wit)).expect("a component");
+    let draft = component.with_extension(format!("{}.draft", std::process::id()));
+    #[expect(clippy::expect_used, reason = "a test that lacks its guest cannot go on")]
+    fs::write(&draft, bytes)
+        .and_then(|()| fs::rename(&draft, &component))
+        .expect("the component is written");
+    component
+}
+
+/// Makes a component of a core module that speaks the canonical ABI of the only world of `wit`.
+fn componentize(module: &Path, wit: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut module = fs::read(module)?;
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_path(wit)?;
+    let world = resolve.select_world(&[package], None)?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    Ok(ComponentEncoder::default().validate(true).module(&module)?.encode()?)
 }
 
 fn build_python(sources: Sources, world: &str, app: &[&str]) -> PathBuf {

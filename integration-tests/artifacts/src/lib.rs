@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-pub use languages::{javascript, python, shop_inventory, shop_payments};
+pub use languages::{c, javascript, python, shop_inventory, shop_payments};
 
 /// What cargo calls the target that makes components.
 const TARGET: &str = "wasm32-wasip2";

@@ -117,6 +117,7 @@ impl Lattice {
             types: None,
             state: RunState::Ready,
             reason: None,
+            failing_links: Default::default(),
             failed_generation: None,
             since: String::new(),
         };

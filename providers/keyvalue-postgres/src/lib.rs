@@ -32,6 +32,8 @@ pub struct Postgres {
 pub struct Config {
     /// The database of links that name none: `postgres://user:password@host:port/database`.
     pub url: Option<String>,
+    /// Certificates that servers may be signed by, besides those that this machine trusts: PEM.
+    pub root_certificates: Option<String>,
 }
 
 /// What one link is configured with.
@@ -40,6 +42,8 @@ pub struct Config {
 pub struct LinkConfig {
     /// The database, as in the provider's config, which is the default.
     pub url: Option<String>,
+    /// As in the provider's config, which is the default.
+    pub root_certificates: Option<String>,
     /// Sets this link's buckets apart from those of other links. None by default: links share buckets by name.
     pub prefix: String,
     /// The only buckets that the link may open. Empty, by default: all.
@@ -51,7 +55,13 @@ pub struct LinkConfig {
 impl Default for LinkConfig {
     fn default() -> Self {
         let connections = Bounds::default().connections;
-        Self { url: None, prefix: String::new(), buckets: Vec::new(), connections }
+        Self {
+            url: None,
+            root_certificates: None,
+            prefix: String::new(),
+            buckets: Vec::new(),
+            connections,
+        }
     }
 }
 
@@ -82,7 +92,9 @@ impl Provider for Postgres {
             ..Bounds::default()
         };
         let page_rows = buckets::KEYS + 1;
-        let target = Target { url, source: &link.source, bounds, page_rows };
+        let own = self.config.root_certificates.as_deref();
+        let roots = config.root_certificates.as_deref().or(own);
+        let target = Target { url, roots, source: &link.source, bounds, page_rows };
         let pool = sql_postgres::connect(target, self.tasks.clone()).await?;
         Buckets::open(pool, config.prefix, config.buckets).await
     }

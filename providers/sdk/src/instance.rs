@@ -20,6 +20,7 @@ use wicker_lattice::id::ObjectId;
 use wicker_lattice::interface::InterfaceKey;
 use wicker_lattice::release;
 use wicker_lattice::secret::SecretSource;
+use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::{Link, Scope as LinkScope};
 use wicker_lattice::types::World;
 use wicker_lattice::value::Handle;
@@ -73,6 +74,9 @@ pub trait ProviderInstance: Invoke {
 
     /// How it is. Takes a second at most.
     fn health(&self) -> BoxFuture<'_, Health>;
+
+    /// The links that it should serve and does not, by the keys of their records, and why.
+    fn failing_links(&self) -> BTreeMap<String, String>;
 
     /// Takes no more calls, finishes those under way, closes its links. Wait as long as you like; dropping the future
     /// gives up the wait, not the draining.
@@ -519,6 +523,17 @@ impl<P: Provider> ProviderInstance for Instance<P> {
                 Ok(Ok(())) => self.trouble().map_or(Health::Ready, Health::Degraded),
             }
         })
+    }
+
+    fn failing_links(&self) -> BTreeMap<String, String> {
+        let current = self.current();
+        let failing = current.iter().filter_map(|entry| {
+            let why = entry.opened.failure().or_else(|| entry.opened.stale())?;
+            Some((entry.record.link.key(), why))
+        });
+        let outlets = self.outlets.failing();
+        let outlets = outlets.iter().filter_map(|opened| opened.failing());
+        failing.chain(outlets).collect()
     }
 
     fn drain(&self) -> BoxFuture<'_, ()> {

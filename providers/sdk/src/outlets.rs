@@ -14,6 +14,7 @@ use wicker_lattice::call::{Call, Invocation, Invoke, LinkRef};
 use wicker_lattice::id::ObjectId;
 use wicker_lattice::link::Binding;
 use wicker_lattice::secret::SecretSource;
+use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::{Link, Scope};
 use wicker_lattice::weighted::Weighted;
 use wicker_process::Tasks;
@@ -223,6 +224,11 @@ impl Opened {
     /// Why it is not open, if it should be and is not.
     fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The key of its record, and the same.
+    pub(crate) fn failing(&self) -> Option<(String, String)> {
+        Some((self.record.link.key(), self.failure()?))
     }
 
     /// The same, for people.

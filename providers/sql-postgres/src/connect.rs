@@ -35,7 +35,7 @@ pub(crate) struct Server {
 impl Server {
     /// What `url` says.
     pub(crate) fn new(
-        url: &str,
+        (url, roots): (&str, Option<&str>),
         application: &str,
         page: PageSize,
         tasks: Tasks,
@@ -48,7 +48,7 @@ impl Server {
             config.ssl_mode(if is_near { SslMode::Disable } else { SslMode::Require });
         }
         config.application_name(application).connect_timeout(CONNECT_TIMEOUT);
-        Ok(Self { config, tls: Tls::new(), page, tasks })
+        Ok(Self { config, tls: Tls::new(roots)?, page, tasks })
     }
 
     /// Where it is, without as whom.

@@ -44,6 +44,8 @@ pub struct Config {
     /// The database of links that name none: `postgres://user:password@host:port/database`. `sslmode=disable` in it
     /// goes without TLS, which is the default on this machine only.
     pub url: Option<String>,
+    /// Certificates that servers may be signed by, besides those that this machine trusts: PEM.
+    pub root_certificates: Option<String>,
 }
 
 /// What one link is configured with.
@@ -52,6 +54,8 @@ pub struct Config {
 pub struct LinkConfig {
     /// The database, as in the provider's config, which is the default.
     pub url: Option<String>,
+    /// As in the provider's config, which is the default.
+    pub root_certificates: Option<String>,
     /// Connections at once, of each process of the provider. 8 by default.
     pub connections: u16,
     /// Calls that wait for a connection. 256 by default.
@@ -66,7 +70,7 @@ impl Default for LinkConfig {
     fn default() -> Self {
         let Bounds { connections, queue, lease } = Bounds::default();
         let idle_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        Self { url: None, connections, queue, idle_ms, page_rows: 500 }
+        Self { url: None, root_certificates: None, connections, queue, idle_ms, page_rows: 500 }
     }
 }
 
@@ -86,13 +90,14 @@ impl Provider for Postgres {
     }
 
     async fn link(&self, link: &record::Link, config: LinkConfig) -> Result<Link, ProviderError> {
-        let LinkConfig { url, connections, queue, idle_ms, page_rows } = config;
+        let LinkConfig { url, root_certificates, connections, queue, idle_ms, page_rows } = config;
         let url = url.or_else(|| self.config.url.clone()).ok_or_else(|| {
             let why = "neither the link nor the provider has a `url` (postgres://user:password@host/database)";
             ProviderError::config(why)
         })?;
         let bounds = Bounds { connections, queue, lease: Duration::from_millis(idle_ms) };
-        let target = Target { url: &url, source: &link.source, bounds, page_rows };
+        let roots = root_certificates.as_deref().or(self.config.root_certificates.as_deref());
+        let target = Target { url: &url, roots, source: &link.source, bounds, page_rows };
         connect(target, self.tasks.clone()).await.map(Link::new)
     }
 }
@@ -101,6 +106,8 @@ impl Provider for Postgres {
 pub struct Target<'a> {
     /// `postgres://user:password@host:port/database`.
     pub url: &'a str,
+    /// What its certificate may be signed by, besides what this machine trusts: PEM.
+    pub roots: Option<&'a str>,
     /// Whose link it is: what the server shows as the application.
     pub source: &'a ObjectId,
     /// Of the pool.
@@ -114,9 +121,9 @@ pub struct Target<'a> {
 /// # Errors
 /// The URL is none, or the server does not let us in.
 pub async fn connect(target: Target<'_>, tasks: Tasks) -> Result<Arc<Pool>, ProviderError> {
-    let Target { url, source, bounds, page_rows } = target;
+    let Target { url, roots, source, bounds, page_rows } = target;
     let page = PageSize { rows: page_rows.max(1) as usize, bytes: sql::PAGE_BYTES };
-    let server = Server::new(url, &source.to_string(), page, tasks)?;
+    let server = Server::new((url, roots), &source.to_string(), page, tasks)?;
     let attempt = format!("cannot connect to PostgreSQL at {}", server.address());
     let pool = Pool::new(server, bounds);
     let taken = pool.take().await.map(drop);

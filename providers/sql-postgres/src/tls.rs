@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, checked against the roots that this machine trusts.
+//! TLS to PostgreSQL, checked against the roots that this machine trusts, and those that a link adds.
 
 use std::io;
 use std::pin::Pin;
@@ -7,30 +7,45 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
+use wicker_provider::ProviderError;
 
-/// Makes TLS connections. Reads the machine's roots when the first is made.
+/// Makes TLS connections.
 #[derive(Clone)]
-pub(crate) struct Tls(());
+pub(crate) struct Tls(Arc<ClientConfig>);
 
-static CONFIG: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| {
+/// The machine's roots, read when the first link is opened.
+static ROOTS: LazyLock<RootCertStore> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder =
-        builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    roots
 });
 
 impl Tls {
-    pub(crate) fn new() -> Self {
-        Self(())
+    /// Trusts the certificates in `roots`, too: PEM.
+    pub(crate) fn new(roots: Option<&str>) -> Result<Self, ProviderError> {
+        let mut trusted = ROOTS.clone();
+        for certificate in CertificateDer::pem_slice_iter(roots.unwrap_or_default().as_bytes()) {
+            let added = certificate.map_err(|error| error.to_string());
+            let added = added.and_then(|der| trusted.add(der).map_err(|error| error.to_string()));
+            added.map_err(|why| {
+                ProviderError::config(format!("`root-certificates` cannot be read: {why}"))
+            })?;
+        }
+        if roots.is_some() && trusted.len() == ROOTS.len() {
+            return Err(ProviderError::config("there is no certificate in `root-certificates`"));
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| ProviderError::backend("cannot use TLS", error))?;
+        Ok(Self(Arc::new(builder.with_root_certificates(trusted).with_no_client_auth())))
     }
 }
 
@@ -40,9 +55,8 @@ impl MakeTlsConnect<Socket> for Tls {
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, domain: &str) -> io::Result<Handshake> {
-        let config = CONFIG.as_ref().map_err(|why| io::Error::other(why.clone()))?;
         let name = ServerName::try_from(domain.to_owned()).map_err(io::Error::other)?;
-        Ok(Handshake { connector: TlsConnector::from(Arc::clone(config)), name })
+        Ok(Handshake { connector: TlsConnector::from(Arc::clone(&self.0)), name })
     }
 }
 

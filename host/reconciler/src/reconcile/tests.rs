@@ -233,6 +233,7 @@ impl Lattice {
                 types: None,
                 state,
                 reason: is_broken.then(|| "it is broken".to_owned()),
+                failing_links: Default::default(),
                 failed_generation: is_broken.then_some(*generation),
                 since: String::new(),
             };

@@ -320,7 +320,8 @@ pub(super) async fn write(
     };
     let from = before.map(|stored| stored.record.target.clone());
     let (state, reason) = match ps::link_row(inventory, builtins, &link).state {
-        "ready" => trial::of(session, inventory, &link).await,
+        // What failed before it was set tells nothing.
+        "ready" | "failing" => trial::of(session, inventory, &link).await,
         state => (state, None),
     };
     let report = Report {

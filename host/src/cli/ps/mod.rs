@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use wicker_lattice::id::{ObjectId, ProcessId};
+use wicker_lattice::store::Record as _;
 use wicker_lattice::store::record::{
     Host, Link, Provider, ProviderSource, Route, RunState, Running, Scope, Share,
 };
@@ -110,10 +111,10 @@ pub struct LinkRow {
     /// Of it, what is secret: key, and the name of the secret.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
-    /// `ready`, `pending` where nobody serves the target, `incompatible` where it has other signatures than its source
+    /// `ready`, `failing` where its target cannot serve it, `pending` where nobody serves the target, `incompatible` where it has other signatures than its source
     /// imports, `closed` where another team does not grant it.
     pub state: &'static str,
-    /// What is incompatible, or not granted.
+    /// What is incompatible, not granted, or why it fails.
     pub reason: Option<String>,
 }
 
@@ -330,6 +331,9 @@ pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) 
         let mut running = inventory.running.iter().filter(|running| running.object == **target);
         running.any(|running| running.state.takes_calls())
     });
+    let key = link.key();
+    let mut its = inventory.running.iter().filter(|running| serving.contains(&&running.object));
+    let failing = its.find_map(|running| running.failing_links.get(&key).cloned());
     let leads_through = !link.targets().eq(serving.iter().copied());
     let served_by = serving.into_iter().filter(|_| leads_through).cloned().collect();
     let found = inventory.mismatches(link, builtins);
@@ -345,12 +349,14 @@ pub(crate) fn link_row(inventory: &Inventory, builtins: &Builtins, link: &Link) 
         secrets: link.secrets.clone(),
         state: match (&closed, is_served, found.is_empty()) {
             (Some(_), ..) => "closed",
+            (None, true, true) if failing.is_some() => "failing",
             (None, true, true) => "ready",
             (None, false, true) => "pending",
             (None, _, false) => "incompatible",
         },
         reason: closed
-            .or_else(|| (!found.is_empty()).then(|| format!("the target {}", found.join("; it ")))),
+            .or_else(|| (!found.is_empty()).then(|| format!("the target {}", found.join("; it "))))
+            .or(failing),
     }
 }
 

@@ -74,6 +74,7 @@ fn running(number: u8, state: RunState, host: Option<ProcessId>) -> Running {
         types: None,
         state,
         reason: None,
+        failing_links: Default::default(),
         failed_generation: None,
         since: String::new(),
     }

@@ -161,6 +161,9 @@ pub struct Running {
     /// Why it is so: what failed, which imports wait for a link.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Of a provider: the links that it cannot serve, by their keys, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failing_links: BTreeMap<String, String>,
     /// A newer generation that could not be started here; what runs, if anything, is older.
     #[serde(default)]
     pub failed_generation: Option<u64>,

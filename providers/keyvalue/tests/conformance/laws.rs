@@ -54,6 +54,19 @@ impl Shop {
         Ok(value.map(|value| String::from_utf8(value.into()).unwrap()))
     }
 
+    pub(crate) async fn try_set(
+        &self,
+        bucket: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<Result<(), store::Error>, CallError> {
+        let bucket = match self.store.open(bucket.to_owned()).await? {
+            Ok(Own(bucket)) => bucket,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.store.bucket_set(&bucket, key.to_owned(), value.to_owned().into()).await
+    }
+
     pub(crate) async fn get(&self, bucket: &str, key: &str) -> Option<String> {
         self.try_get(bucket, key).await.unwrap()
     }

@@ -9,6 +9,7 @@
 )]
 #![expect(clippy::large_futures, reason = "a test has one")]
 
+mod failures;
 mod laws;
 mod redis_server;
 mod setting;
@@ -24,6 +25,7 @@ use wicker_lattice::token::{Issuer, Verifier};
 use wicker_provider::process::{REGISTER, Registered, Registration};
 use wicker_provider::testing::PostgresServer;
 
+use crate::failures::{what_was_acknowledged_is_there_after_every_stop, wrong_password_is_told};
 use crate::laws::keep_all;
 use crate::redis_server::RedisServer;
 use crate::setting::{HOST, InProcess, Process};
@@ -207,4 +209,31 @@ async fn provider_without_its_server_says_so_and_recovers() {
     assert_eq!(link.try_get("b", "k").await, Ok(None));
     provider.until_ready().await;
     provider.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_that_stops_loses_nothing_that_was_acknowledged() {
+    let mut redis = RedisServer::start();
+    let provider = InProcess::start::<Redis>(serde_json::json!({ "url": redis.url() }), None).await;
+    let links = provider.links(&[]);
+    what_was_acknowledged_is_there_after_every_stop(&links, &mut redis).await;
+    wrong_password_is_told(&links, &redis.url().replace("//", "//:guess@")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_that_stops_loses_nothing_that_was_acknowledged() {
+    let mut server = PostgresServer::start();
+    let config = serde_json::json!({ "url": server.url() });
+    let provider = InProcess::start::<Postgres>(config, None).await;
+    let links = provider.links(&[]);
+    what_was_acknowledged_is_there_after_every_stop(&links, &mut server).await;
+    wrong_password_is_told(&links, &server.url_with("guess")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_that_stops_loses_nothing_that_was_acknowledged() {
+    let mut nats = NatsServer::start().await;
+    let url = nats.url().to_owned();
+    let provider = InProcess::start::<Nats>(serde_json::json!({}), Some(&url)).await;
+    what_was_acknowledged_is_there_after_every_stop(&provider.links(&[]), &mut nats).await;
 }

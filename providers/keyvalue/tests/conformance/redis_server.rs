@@ -11,12 +11,15 @@ pub(crate) struct RedisServer {
     child: Option<Child>,
     port: u16,
     url: String,
+    folder: tempfile::TempDir,
 }
 
 impl RedisServer {
     pub(crate) fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { child: None, port, url: format!("redis://127.0.0.1:{port}") };
+        let folder = tempfile::tempdir().unwrap();
+        let mut server =
+            Self { child: None, port, url: format!("redis://127.0.0.1:{port}"), folder };
         server.run();
         server
     }
@@ -28,6 +31,8 @@ impl RedisServer {
     pub(crate) fn run(&mut self) {
         let child = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--dir"])
+            .arg(self.folder.path())
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server; `make test-tools` installs it");

@@ -331,6 +331,7 @@ fn runs_here(host: ProcessId) -> Running {
         types: None,
         state: RunState::Ready,
         reason: None,
+        failing_links: Default::default(),
         failed_generation: None,
         since: "2026-01-01T00:00:00Z".to_owned(),
     }

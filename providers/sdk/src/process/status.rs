@@ -1,5 +1,6 @@
 //! What a provider in a process of its own says to the lattice: that it runs, how it is, and that it still does.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Status {
             types: Some(Types::of_provider(instance.world()).digest),
             state: RunState::Ready,
             reason: None,
+            failing_links: Default::default(),
             failed_generation: None,
             since: clock.rfc3339(),
         };
@@ -88,10 +90,16 @@ impl Status {
     }
 
     /// Says how it is, if that has changed.
-    async fn set(&mut self, state: RunState, reason: Option<String>) -> Result<(), StoreError> {
-        if self.running.state == state && self.running.reason == reason {
+    async fn set(
+        &mut self,
+        state: RunState,
+        (reason, links): (Option<String>, BTreeMap<String, String>),
+    ) -> Result<(), StoreError> {
+        let Running { state: before, reason: why, failing_links, .. } = &self.running;
+        if (*before, why, failing_links) == (state, &reason, &links) {
             return Ok(());
         }
+        self.running.failing_links = links;
         let before = std::mem::replace(&mut self.running.state, state);
         if before != state {
             self.running.since = self.clock.rfc3339();
@@ -116,10 +124,11 @@ impl Status {
             }
             let mut told = self.renew().await;
             if told.is_ok() && self.lease.beat.is_multiple_of(HEALTH_EVERY) {
-                told = match instance.health().await {
-                    Health::Ready => self.set(RunState::Ready, None).await,
-                    Health::Degraded(why) => self.set(RunState::Degraded, Some(why)).await,
+                let (state, why) = match instance.health().await {
+                    Health::Ready => (RunState::Ready, None),
+                    Health::Degraded(why) => (RunState::Degraded, Some(why)),
                 };
+                told = self.set(state, (why, instance.failing_links())).await;
             }
             if let Err(error) = told {
                 warn!(error = &error as &dyn Error, "status not written");
@@ -129,7 +138,9 @@ impl Status {
 
     /// Says that it takes no more calls.
     pub(crate) async fn draining(&mut self) {
-        let told = tokio::time::timeout(FAREWELL, self.set(RunState::Draining, None)).await;
+        let told =
+            tokio::time::timeout(FAREWELL, self.set(RunState::Draining, (None, BTreeMap::new())))
+                .await;
         if !matches!(told, Ok(Ok(()))) {
             warn!("the lattice was not told that this provider drains");
         }

@@ -19,6 +19,7 @@ pub struct PostgresServer {
     folder: TempDir,
     port: u16,
     child: Option<Child>,
+    certificate: Option<String>,
 }
 
 impl PostgresServer {
@@ -28,6 +29,41 @@ impl PostgresServer {
     /// PostgreSQL is not installed, or does not start.
     #[must_use]
     pub fn start() -> Self {
+        let mut server = Self::made();
+        server.run();
+        server
+    }
+
+    /// The same, with a certificate of its own that nobody trusts yet.
+    ///
+    /// # Panics
+    /// As [`PostgresServer::start`].
+    #[must_use]
+    pub fn start_with_tls() -> Self {
+        let mut server = Self::made();
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let data = data(server.folder.path());
+        let owner = std::fs::metadata(&data).unwrap();
+        let parts =
+            [("server.crt", own.cert.pem()), ("server.key", own.signing_key.serialize_pem())];
+        for (name, text) in parts {
+            let file = data.join(name);
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+            std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        server.certificate = Some(own.cert.pem());
+        server.run();
+        server
+    }
+
+    /// Its certificate, if it has one: PEM.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
+    }
+
+    fn made() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // PostgreSQL refuses to run as root, and whoever it runs as must get in.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
@@ -43,9 +79,7 @@ impl PostgresServer {
             .status();
         assert!(made.expect("initdb; `make test-tools` installs it").success(), "initdb failed");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { folder, port, child: None };
-        server.run();
-        server
+        Self { folder, port, child: None, certificate: None }
     }
 
     /// Where it is, as whom, with which password.
@@ -70,6 +104,7 @@ impl PostgresServer {
             .arg(data(self.folder.path()))
             .args(["-p", &self.port.to_string(), "-h", "127.0.0.1", "-c", "fsync=off"])
             .args(["-c", "unix_socket_directories="])
+            .args(["-c", if self.certificate.is_some() { "ssl=on" } else { "ssl=off" }])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();

@@ -82,3 +82,14 @@ async fn postgres_as_a_process_keeps_the_laws() {
     transactions::is_undone(&provider.links(PACKAGE, &[("url", &url)]), begun).await;
     provider.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_over_tls_keeps_the_laws() {
+    let server = PostgresServer::start_with_tls();
+    let url = format!("{}?sslmode=require", server.url());
+    let certificate = server.certificate().unwrap().to_owned();
+    let provider = InProcess::start::<Postgres>(serde_json::json!({}), None).await;
+    let config = [("url", url.as_str()), ("root-certificates", certificate.as_str())];
+    keep_all(&provider.links(PACKAGE, &config)).await;
+    postgres::tls_is_for_servers_that_are_trusted(&provider.links(PACKAGE, &[]), &server).await;
+}

@@ -8,7 +8,7 @@ use wicker_provider::testing::{Links, PostgresServer, until};
 use crate::laws::ENDLESS;
 use crate::shop::{Shop, plain, text};
 
-pub(crate) async fn keep_all(links: &Links, server: PostgresServer) {
+pub(crate) async fn keep_all(links: &Links, mut server: PostgresServer) {
     lists_come_back_as_they_went(links).await;
     exact_numbers_keep_every_digit(links).await;
     what_has_no_value_says_so(links).await;
@@ -18,7 +18,9 @@ pub(crate) async fn keep_all(links: &Links, server: PostgresServer) {
     nothing_runs_at_the_server_any_more(links).await;
     connections_are_bounded(links).await;
     wrong_password_is_told(links, &server).await;
-    server_that_stops_and_comes_back_is_used_again(links, server).await;
+    connection_that_is_reset_is_told_and_replaced(links).await;
+    server_that_stops_and_comes_back_is_used_again(links, &mut server).await;
+    what_was_acknowledged_is_there_after_every_stop(links, &mut server).await;
 }
 
 async fn lists_come_back_as_they_went(links: &Links) {
@@ -137,7 +139,10 @@ async fn wrong_password_is_told(links: &Links, server: &PostgresServer) {
     assert!(!error.message.contains("guess"), "{error}");
 }
 
-async fn server_that_stops_and_comes_back_is_used_again(links: &Links, mut server: PostgresServer) {
+async fn server_that_stops_and_comes_back_is_used_again(
+    links: &Links,
+    server: &mut PostgresServer,
+) {
     let shop = Shop::new(links.open(&[]).await);
     let transaction = shop.begin().await;
     shop.in_run(&transaction, "UPDATE accounts SET amount = 0").await.unwrap();
@@ -156,4 +161,81 @@ async fn server_that_stops_and_comes_back_is_used_again(links: &Links, mut serve
     until("an answer", || async { shop.try_query("SELECT 1", &[]).await.is_ok() }).await;
     let late = shop.in_query(&transaction, "SELECT 1").await.unwrap_err();
     assert!(matches!(late, Error::Gone(_) | Error::Lost(_)), "{late:?}");
+}
+
+/// As a network that drops connections looks: the statement under way says that it may have run, the next one runs.
+async fn connection_that_is_reset_is_told_and_replaced(links: &Links) {
+    let source = "test/reset/caller";
+    let shop = Shop::new(links.open_as(source, &[("connections", "1")]).await);
+    let other = Shop::new(links.open(&[]).await);
+    for _ in 0..5 {
+        let under_way = shop.sql.query("SELECT pg_sleep(600)".to_owned(), Vec::new());
+        let reset = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                     WHERE application_name = $1 AND query = 'SELECT pg_sleep(600)' AND state = 'active'";
+        let cut = until("the reset", || async {
+            other.rows(reset, &[text(source)]).await == [[Value::Integer(1)]]
+        });
+        let (broken, ()) = tokio::join!(under_way, cut);
+        let broken = broken.unwrap().unwrap_err();
+        assert!(matches!(broken, Error::Lost(_)), "{broken:?}");
+        until("an answer", || async { shop.try_query("SELECT 1", &[]).await.is_ok() }).await;
+    }
+}
+
+/// Writes go on while the server is stopped at once, again and again: each ends as done, or with an error that says that it
+/// may not have been.
+async fn what_was_acknowledged_is_there_after_every_stop(
+    links: &Links,
+    server: &mut PostgresServer,
+) {
+    const ROUNDS: i64 = 3;
+    const EACH: i64 = 50;
+    let shop = Shop::new(links.open(&[]).await);
+    shop.run("CREATE TABLE written (n BIGINT PRIMARY KEY)", &[]).await;
+    let mut acknowledged = Vec::new();
+    for round in 0..ROUNDS {
+        let (count, counted) = tokio::sync::watch::channel(0);
+        let write = async {
+            let mut done = Vec::new();
+            for n in round * 1000.. {
+                match shop.try_run("INSERT INTO written VALUES ($1)", &[Value::Integer(n)]).await {
+                    Ok(_) => done.push(n),
+                    Err(Error::Lost(_) | Error::Unavailable(_)) => break,
+                    Err(other) => panic!("{other:?}"),
+                }
+                count.send_replace(done.len() as i64);
+            }
+            done
+        };
+        let mut counted = counted;
+        let stop = async {
+            counted.wait_for(|count| *count >= EACH).await.unwrap();
+            server.stop();
+        };
+        let (done, ()) = tokio::join!(write, stop);
+        acknowledged.extend(done.into_iter().map(Value::Integer));
+        server.run();
+        until("an answer", || async { shop.try_query("SELECT 1", &[]).await.is_ok() }).await;
+    }
+    let there: Vec<Value> =
+        shop.rows("SELECT n FROM written ORDER BY n", &[]).await.into_iter().flatten().collect();
+    let lost: Vec<&Value> = acknowledged.iter().filter(|n| !there.contains(n)).collect();
+    assert!(lost.is_empty(), "{} acknowledged, lost {lost:?}", acknowledged.len());
+}
+
+/// With TLS: encrypted, and only to a server whose certificate is trusted.
+pub(crate) async fn tls_is_for_servers_that_are_trusted(links: &Links, server: &PostgresServer) {
+    let url = format!("{}?sslmode=require", server.url());
+    let stranger = Shop::new(links.open(&[("url", &url)]).await);
+    let error = stranger.sql.query("SELECT 1".to_owned(), Vec::new()).await.unwrap_err();
+    assert_eq!(error.status, Status::Unavailable);
+    assert!(error.message.contains("certificate"), "{error}");
+    let certificate = server.certificate().unwrap();
+    let trusting = [("url", url.as_str()), ("root-certificates", certificate)];
+    let shop = Shop::new(links.open(&trusting).await);
+    let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    assert_eq!(shop.value(encrypted).await, Value::Boolean(true));
+    let nonsense = Shop::new(links.open(&[("url", &url), ("root-certificates", "none")]).await);
+    let error = nonsense.sql.query("SELECT 1".to_owned(), Vec::new()).await.unwrap_err();
+    assert_eq!(error.status, Status::Denied, "{error}");
 }

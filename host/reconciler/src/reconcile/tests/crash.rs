@@ -287,6 +287,7 @@ impl World {
                 types: None,
                 state: if is_broken && ran.is_none() { RunState::Failed } else { RunState::Ready },
                 reason: None,
+                failing_links: Default::default(),
                 failed_generation: is_broken.then_some(spec.generation),
                 since: String::new(),
             };

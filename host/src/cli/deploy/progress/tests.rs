@@ -15,6 +15,7 @@ fn running(object: &ObjectId, host: ProcessId, generation: u64, state: RunState)
         types: None,
         state,
         reason: (state == RunState::Failed).then(|| "no such file".to_owned()),
+        failing_links: Default::default(),
         failed_generation: None,
         since: String::new(),
     }
