@@ -16,8 +16,8 @@ fn help_names_every_verb() {
     assert!(succeeded);
     let verbs = [
         "up", "deploy", "diff", "undeploy", "status", "explain", "wait", "history", "rollback",
-        "scale", "pause", "resume", "drain", "ps", "inspect", "link", "team", "token", "teams",
-        "exports", "logs", "events", "run", "call", "provider", "schema",
+        "scale", "pause", "resume", "drain", "build", "push", "ps", "inspect", "link", "team",
+        "token", "teams", "exports", "logs", "events", "run", "call", "provider", "schema",
     ];
     for verb in verbs {
         assert!(
@@ -49,4 +49,23 @@ fn unknown_verb_is_refused_with_the_nearest_one() {
     let (succeeded, _, error) = wicker(&["deplyo"]);
     assert!(!succeeded);
     assert!(error.contains("deploy"), "{error}");
+}
+
+#[test]
+fn slim_component_is_smaller_has_the_same_types_and_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let slim = folder.path().join("slim.wasm");
+    let (given, made) = (artifacts::guest("command"), slim.display().to_string());
+    let arguments = ["--output", "json", "build", &given.display().to_string(), "--slim", "--to"];
+    let (succeeded, printed, error) = wicker(&[&arguments[..], &[&made]].concat());
+    assert!(succeeded, "{error}");
+    let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let bytes = |name: &str| report[name].as_u64().unwrap();
+    assert!(bytes("bytes") < bytes("bytes_before"), "{report}");
+    let types =
+        |file: &std::path::Path| wicker_engine::world_of(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(types(&slim), types(&given));
+    let (succeeded, printed, error) = wicker(&["run", &made, "--", "fib", "10"]);
+    assert!(succeeded, "{error}");
+    assert_eq!(printed.trim(), "55");
 }

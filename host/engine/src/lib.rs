@@ -39,7 +39,7 @@ mod tokens;
 mod wasi;
 
 pub use actor::{Actor, ActorError, Stats};
-pub use compile::{CacheError, compiler_process, world_of};
+pub use compile::{CacheError, compiler_process, component_of, slim, world_of};
 pub use config::{
     ActorConfig, Codec, CompilerCommand, DEFAULT_IDLE, EngineConfig, GrantedSecrets, Limits,
 };

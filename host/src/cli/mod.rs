@@ -6,6 +6,7 @@
 mod application;
 mod approve;
 pub mod backup;
+pub mod build;
 pub mod call;
 pub mod compile;
 pub mod deploy;
@@ -145,6 +146,8 @@ pub enum Command {
     Drain(drain::Args),
     /// Show the machines that keep the lattice's state, and replace one that is gone for good.
     Machine(machine::Args),
+    /// Make a component of a core module, or a smaller one of a component.
+    Build(build::Args),
     /// Put a component into a registry, from which manifests name it as `oci://...`.
     Push(push::Args),
     /// Write the lattice's state to a file: what should be, and the components.
@@ -213,6 +216,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Drain(args) => Box::pin(drain::run(args, cli.global)).await,
         Command::Machine(args) => Box::pin(machine::run(args, cli.global)).await,
         Command::Undeploy(args) => Box::pin(undeploy::run(args, cli.global)).await,
+        Command::Build(args) => build::run(&args, &cli.global),
         Command::Push(args) => Box::pin(push::run(args, cli.global)).await,
         Command::Backup(args) => Box::pin(backup::run(args, cli.global)).await,
         Command::Restore(args) => Box::pin(restore::run(args, cli.global)).await,

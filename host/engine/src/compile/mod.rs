@@ -8,8 +8,10 @@ mod cache;
 mod compiler;
 mod component;
 mod process;
+mod slim;
 
 pub use cache::CacheError;
 pub(crate) use compiler::{Compiled, Compiler};
 pub use component::world_of;
 pub use process::compiler_process;
+pub use slim::{component_of, slim};
