@@ -44,7 +44,9 @@ impl Schedule for Nightly {
         }
         let (_end, ended) = wit_future::new(|| Ok(()));
         let (body, _trailers) = Response::consume_body(response, ended);
-        let size = blobs::put(PAGES.to_owned(), tick.at.clone(), body).await.map_err(|error| error.to_string())?;
+        let size = blobs::put(PAGES.to_owned(), tick.at.clone(), body)
+            .await
+            .map_err(|error| error.to_string())?;
         println!("kept {size} bytes of {url} as {}", tick.at);
         Ok(())
     }
@@ -57,7 +59,8 @@ impl Web for Nightly {
         let name = path.trim_start_matches("/nightly").trim_start_matches('/');
         if name.is_empty() {
             let page = blobs::list(PAGES, "", None).map_err(failed)?;
-            let lines: String = page.objects.iter().map(|each| format!("{}\n", each.name)).collect();
+            let lines: String =
+                page.objects.iter().map(|each| format!("{}\n", each.name)).collect();
             return Ok(respond(200, text(lines)));
         }
         match blobs::get(PAGES.to_owned(), name.to_owned(), 0, None).await {

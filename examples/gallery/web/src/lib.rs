@@ -55,7 +55,11 @@ impl Guest for Web {
                     Err(error) => answer(out, 404, format!("{error}\n").as_bytes()),
                 }
             }
-            _ => answer(out, 404, b"try PUT /photos/NAME, GET /, GET /photos/NAME, GET /thumbnails/NAME\n"),
+            _ => answer(
+                out,
+                404,
+                b"try PUT /photos/NAME, GET /, GET /photos/NAME, GET /thumbnails/NAME\n",
+            ),
         }
     }
 }
