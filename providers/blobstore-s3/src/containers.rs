@@ -15,6 +15,7 @@ use wicker_provider::lattice::call::StreamError;
 use wicker_provider::{ProviderError, Stream};
 
 use crate::LinkConfig;
+use crate::error::failed;
 use crate::upload::Upload;
 
 /// The folder of the markers. No container has this name.
@@ -190,19 +191,6 @@ impl Containers {
 fn object(name: String, meta: &ObjectMeta) -> Object {
     let written_at = u64::try_from(meta.last_modified.timestamp()).unwrap_or_default();
     Object { name, size: meta.size, written_at }
-}
-
-/// What a failure of the endpoint is for a caller.
-pub(crate) fn failed(attempt: &str, error: object_store::Error) -> Error {
-    use object_store::Error as Cause;
-    let text = format!("{attempt}: {error}");
-    match error {
-        Cause::NotFound { .. } => Error::NoSuchObject,
-        Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
-            Error::Unavailable(format!("the endpoint refuses the link: {text}"))
-        }
-        _ => Error::Unavailable(text),
-    }
 }
 
 impl Blobs for Containers {

@@ -15,6 +15,7 @@
 
 mod access;
 mod containers;
+mod error;
 mod upload;
 
 use std::time::Duration;

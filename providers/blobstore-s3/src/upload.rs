@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt as _, UploadPart};
 use wicker_process::Tasks;
 
-use crate::containers::failed;
+use crate::error::failed;
 
 /// Bytes of a part. Endpoints take no fewer than 5 MiB, and 10,000 of them.
 const PART_BYTES: usize = 8 << 20;
