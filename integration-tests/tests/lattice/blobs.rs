@@ -134,8 +134,9 @@ async fn component_of_wasi_0_2_has_blobs_without_a_link() {
 /// What is written and read as one value.
 const VALUE_BYTES: u64 = 256 << 20;
 
-/// What a process may have resident, whatever passes through it: half of the value.
-const RESIDENT_BYTES_MAX: u64 = 128 << 20;
+/// What a process may have resident, its program (large in a build for tests) and what its allocator keeps included, whatever passes
+/// through it: three quarters of the value, which passes four times.
+const RESIDENT_BYTES_MAX: u64 = 192 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blobs_of_any_size_cross_hosts_in_constant_memory() {
