@@ -147,7 +147,7 @@ mod tests {
             [
                 "counter wasi:http@0.2 http-client",
                 "counter wasi:keyvalue@0.2.0-draft keyvalue-redb",
-                "counter wasmcloud:messaging@0.2 messaging-nats",
+                "counter wasmcloud:messaging@0.2 messaging-memory",
                 "counter wicker:sql@0.1 sql-sqlite"
             ]
         );
