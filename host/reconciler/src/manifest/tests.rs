@@ -58,6 +58,7 @@ fn long_forms_say_the_rest() {
     assert_eq!(api.grants.arguments, ["--verbose"]);
     let file = FileGrant { host: "/srv/data".to_owned(), guest: "/data".to_owned(), write: true };
     assert_eq!(api.grants.files, [file]);
+    assert_eq!(api.grants.network.len(), 2);
     assert_eq!(api.placement.spread.replicas, Some(3));
     assert_eq!(api.placement.spread.labels["zone"], "a");
     assert_eq!(manifest.components[1].placement.spread.replicas, None, "every host");
