@@ -52,6 +52,19 @@ impl TestHost {
     pub fn signal(&self, signal: Signal) {
         #[expect(clippy::expect_used, reason = "the process is ours and runs")]
         kill_process(self.pid(), signal).expect("the host can be signalled");
+        // A thread that runs just then goes on for a moment, and may answer.
+        while signal == Signal::STOP && !self.is_stopped() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether each of its threads is.
+    fn is_stopped(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid().as_raw_nonzero()));
+        tasks.into_iter().flatten().flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
     }
 
     /// Asks it to stop (`SIGTERM`) and waits until it has.

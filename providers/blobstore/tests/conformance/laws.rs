@@ -297,8 +297,17 @@ pub(crate) trait Server {
     fn stop(&mut self);
     fn run(&mut self);
 
+    /// Until it is frozen: a thread that runs just then goes on for a moment, and may answer.
     fn freeze(&self) {
         self.signal("-STOP");
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_stopped = |task: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        while !std::fs::read_dir(&tasks).unwrap().flatten().all(is_stopped) {
+            std::thread::yield_now();
+        }
     }
 
     fn thaw(&self) {
